@@ -1,0 +1,5 @@
+"""``python -m neurons``: the same as the ``neurons`` command."""
+
+from neurons.cli import main
+
+main()

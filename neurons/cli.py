@@ -1,0 +1,64 @@
+"""The ``neurons`` command: ``neurons <stage> <step> ...``, made from the signatures and docstrings of the steps."""
+
+from __future__ import annotations
+
+import sys
+
+from cyclopts import App, Parameter
+
+from neurons import __version__
+from neurons.artifacts import InputError
+from neurons.console import logger, start_logging
+
+# The map of the house: stage -> module -> steps. A step's module is imported only when the step is called, since
+# the libraries of some stages take seconds to load.
+STEPS = {
+    "simulate": {
+        "neurons.simulate.steps": ("run_table", "movie", "brain", "run"),
+    },
+    "cut": {"neurons.cut.steps": ("clips", "playback")},
+    "preprocess": {"neurons.preprocess.steps": ("run", "select", "gather", "quality")},
+    "annotate": {"neurons.annotate.steps": ("clips",)},
+    "embed": {"neurons.embed.steps": ("images", "latents", "captions", "concepts")},
+    "pretrain": {"neurons.pretrain.steps": ("fit",)},
+    "decouple": {"neurons.decouple.steps": ("fit",)},
+    "reconstruct": {"neurons.reconstruct.steps": ("decode", "oracle", "control", "videos", "gather")},
+    "evaluate": {"neurons.evaluate.steps": ("truth", "features", "mean", "retrieval", "scores", "table")},
+    "report": {"neurons.report.steps": ("page",)},
+}
+
+STORIES = {
+    "simulate": "Make a study on disk, movies and brains, in the file formats of a real one.",
+    "cut": "Movies to clips: frames with time stamps, scene cuts, a clip table.",
+    "preprocess": "Runs to responses: trim and lag, detrend, z-score, vertex selection.",
+    "annotate": "Clips to captions, tags, concepts, masks and key objects.",
+    "embed": "Frames and texts to frozen features, computed once.",
+    "pretrain": "Train the brain model: responses to video and text embeddings.",
+    "decouple": "Train the four task heads and the prior.",
+    "reconstruct": "Test responses to task outputs, control images and videos.",
+    "evaluate": "Score reconstructions: chance, intervals, reference rows.",
+    "report": "Gather everything in one page.",
+}
+
+
+def build() -> App:
+    """The application, with every step as a command of its stage."""
+    lists = Parameter(consume_multiple=True, negative=())
+    app = App(name="neurons", help=__doc__, version=__version__, default_parameter=lists)
+    for stage, modules in STEPS.items():
+        group = App(name=stage, help=STORIES[stage])
+        for module, steps in modules.items():
+            for step in steps:
+                group.command(f"{module}:{step}", name=step.replace("_", "-"))
+        app.command(group)
+    return app
+
+
+def main() -> None:
+    """Run a step; a problem in the input is one message without a traceback, and exit code 1."""
+    start_logging()
+    try:
+        build()()
+    except InputError as error:
+        logger.error("%s", error)
+        sys.exit(1)

@@ -1,0 +1,382 @@
+"""The configuration: one typed tree, a section per stage.
+
+The JSON schema that Snakemake validates against and the reference table in ``config/README.md`` are generated
+from these classes. A step receives only the section (or part) that it uses, as JSON, so that an edit reruns what
+depends on it and nothing else.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from neurons.artifacts import InputError
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Model(Section):
+    """A model in the folder layout that `from_pretrained` reads."""
+
+    path: str = Field(description="folder, or hub id")
+    revision: str | None = Field(None, description="commit of a hub id; unused for a folder")
+
+
+class Study(Section):
+    """What was measured, and where it lies."""
+
+    name: str = Field("simulated", pattern=r"^[A-Za-z0-9_-]+$", description="results go to results/<name>/")
+    source: Literal["simulated", "files"] = Field(
+        "simulated", description="simulated: the workflow makes the study; files: it exists under `root`"
+    )
+    root: str = Field(
+        "results/simulated/simulate/video_fmri_dataset", description="folder that the run table's paths start from"
+    )
+    runs: str = Field("config/runs/simulated.tsv", description="run table (TSV)")
+    validation_movies: list[str] = Field(
+        ["seg17", "seg18"], min_length=1, description="training movies held out to choose models; never test movies"
+    )
+    repetition_time_s: Positive = Field(2.0, description="time between volumes, in s")
+    clip_s: Positive = Field(2.0, description="length of a clip, in s")
+
+
+class SimulatedSubject(Section):
+    """One simulated person."""
+
+    signal: Annotated[float, Field(ge=0, le=10)] = Field(
+        1.0, description="scale of the evoked response: 1 is realistic, 0 is pure noise"
+    )
+
+
+class Simulate(Section):
+    """The simulated study: procedural movies and a forward model of the brain."""
+
+    seed: Natural = Field(0, description="seed of movies and brains")
+    train_movie_s: Positive = Field(96.0, description="length of a training movie, in s")
+    test_movie_s: Positive = Field(80.0, description="length of a test movie, in s")
+    frame_size_px: Count = Field(128, ge=64, description="width and height of the movies, in px")
+    frame_rate_hz: Positive = Field(30.0, description="frames per second of the movies")
+    subjects: dict[str, SimulatedSubject] = Field(
+        {"subject1": SimulatedSubject(), "subject2": SimulatedSubject()},
+        description="signal of each subject of the run table",
+    )
+    faults: list[str] = Field(
+        [], description="faults of real data to write on purpose, `<fault>:<run>` (see `neurons simulate --help`)"
+    )
+
+
+class Cut(Section):
+    """Movies to clips."""
+
+    frames_per_clip: Count = Field(6, description="frames taken from each clip")
+    phase: Literal[0.0, 0.5] = Field(
+        0.5, description="where in its interval a frame is taken: 0 the start, 0.5 the middle"
+    )
+    frame_size_px: Count = Field(64, description="width and height of the stored frames, in px")
+    fit: Literal["crop", "stretch"] = Field("crop", description="how a movie that is not square becomes square")
+    playback_frames: Count = Field(16, description="frames per clip of test movies kept for the report's player")
+    cut_threshold: Positive = Field(27.0, description="content difference that counts as a scene cut")
+
+
+class Selection(Section):
+    """Which vertices are kept."""
+
+    alpha: Annotated[float, Field(gt=0, lt=1)] = Field(0.05, description="level of the inter-repeat t-test")
+    correction: Literal["bonferroni", "fdr"] = Field("bonferroni", description="correction over vertices")
+    minimum: Count = Field(50, description="fewer selected vertices than this stop the workflow")
+    fallback_top: Natural = Field(
+        0, description="if fewer than `minimum` pass, take this many best vertices instead (0: stop with an error)"
+    )
+
+
+class Preprocess(Section):
+    """Runs to responses."""
+
+    hemodynamic_delay_s: Annotated[float, Field(ge=0, le=20)] = Field(
+        4.0, description="delay between a clip and the volume it is paired with, in s"
+    )
+    detrend_order: Annotated[int, Field(ge=0, le=10)] = Field(4, description="order of the polynomial removed per run")
+    selection: Selection = Selection()
+
+
+class KeyObject(Section):
+    """The paper's rule for the key object of a clip."""
+
+    maximum_area: Fraction = Field(0.5, description="objects above this share of the image are not key objects")
+    priority_concepts: list[str] = Field(
+        ["human", "animal", "mammal", "fish", "reptile", "insect"], description="concepts that are chosen first"
+    )
+    priority_weight: Positive = Field(2.0, description="factor on the displacement of priority objects")
+    background_concepts: list[str] = Field(
+        [
+            "landscape feature", "water body", "roadway", "weather phenomenon", "climate/atmosphere component",
+            "soil/substrate", "structure", "sports field",
+        ],
+        description="concepts that are background",
+    )  # fmt: skip
+
+
+class Annotate(Section):
+    """Clips to captions, tags, concepts, masks and key objects."""
+
+    backend: Literal["table"] = Field("table", description="where captions, tags and masks come from")
+    folder: str = Field("results/simulated/simulate/annotations", description="folder of the `table` back end")
+    mask_size_px: Count = Field(64, description="width and height of stored masks, in px")
+    key_object: KeyObject = KeyObject()
+
+
+class Embed(Section):
+    """Frozen features of frames and texts."""
+
+    clip: Model = Model(path="resources/miniatures/clip")
+    clip_input_range: Literal["unit", "mindeye2"] = Field(
+        "unit", description="mindeye2: frames as the released features saw them (in [0.5, 1])"
+    )
+    vae: Model = Model(path="resources/miniatures/vae")
+    language_model: Model = Model(path="resources/miniatures/gpt2")
+    caption_tokens: Count = Field(32, description="longest caption, in tokens of the language model; longer is an error")
+    batch_size: Count = Field(64, description="frames or texts per forward pass")
+
+
+class Optimiser(Section):
+    """One training run."""
+
+    epochs: Count = Field(description="passes over the training pairs")
+    batch_size: Count = Field(description="(clip, repeat) pairs per step")
+    learning_rate: Positive = Field(description="peak of the one-cycle schedule")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW weight decay")
+    checkpoint_every: Count = Field(5, description="epochs between checkpoints that a killed run resumes from")
+
+
+class Pretrain(Section):
+    """Brain model: ridge, backbone, motion projection, text embedding."""
+
+    seed: Natural = Field(0, description="seed of initialisation and sampling")
+    window_tr: list[int] = Field(
+        [-1, 0, 1], min_length=1, description="volumes around the lagged one, one ridge per lag; [0] is the paper"
+    )
+    target: Literal["video", "frame"] = Field("video", description="CLIP tokens of all frames, or of the middle one")
+    hidden_width: Count = Field(512, description="width after the ridge (paper scale: 4096)")
+    blocks: Natural = Field(4, description="residual MLP blocks of the backbone")
+    dropout: Fraction = Field(0.15, description="dropout of backbone and ridge output")
+    mixco_temperature: Positive = Field(0.006, description="temperature of the BiMixCo loss")
+    mixco_beta: Positive = Field(0.15, description="parameter of the Beta distribution of mixing weights")
+    text_weight: Annotated[float, Field(ge=0)] = Field(0.25, description="weight of the contrastive text loss")
+    text_temperature: Positive = Field(0.1, description="temperature of the contrastive text loss")
+    regression_weight: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="weight of a mean squared error on tokens, auxiliary (0 is the paper)"
+    )
+    optimiser: Optimiser = Optimiser(epochs=30, batch_size=64, learning_rate=3e-4)
+
+
+class TaskWeights(Section):
+    """Factor on each task's loss, beside the progressive weights."""
+
+    segmentation: Annotated[float, Field(ge=0)] = 1.0
+    concepts: Annotated[float, Field(ge=0)] = 1.0
+    description: Annotated[float, Field(ge=0)] = 1.0
+    blurry_video: Annotated[float, Field(ge=0)] = 1.0
+    prior: Annotated[float, Field(ge=0)] = 1.0
+
+
+class Decouple(Section):
+    """Decoupler: segmentation, concepts, description, blurry video, and the prior."""
+
+    seed: Natural = Field(0, description="seed of initialisation and sampling")
+    heads_input: Literal["brain", "prior"] = Field("brain", description="which embedding the task heads read")
+    progressive: bool = Field(True, description="progressive task weights (1 -> 10 -> 1), or all 1")
+    weights: TaskWeights = TaskWeights()
+    dice_weight: Annotated[float, Field(ge=0)] = Field(0.0, description="weight of a per-clip Dice term beside BCE")
+    dropout: Fraction = Field(0.1, description="dropout of the task heads")
+    decoder_width: Count = Field(64, description="channels of the text-driven video decoder (paper scale: 512)")
+    prior_blocks: Count = Field(3, description="transformer blocks of the prior (paper scale: 6)")
+    language_model: Model = Model(path="resources/miniatures/gpt2")
+    optimiser: Optimiser = Optimiser(epochs=30, batch_size=32, learning_rate=3e-4)
+
+
+class ControlImage(Section):
+    """unCLIP: CLIP tokens to the control image."""
+
+    unclip: Model = Model(path="resources/miniatures/unclip")
+    steps: Count = Field(12, description="sampling steps (paper scale: 38)")
+    guidance: Positive = Field(2.0, description="classifier-free guidance scale (paper scale: 5)")
+
+
+class Video(Section):
+    """Text-to-video diffusion with sparse control."""
+
+    base: Model = Model(path="resources/miniatures/video")
+    text_encoder: Model = Model(path="resources/miniatures/text_encoder")
+    tokenizer: Model = Model(path="resources/miniatures/tokenizer")
+    frames: Count = Field(16, description="frames per clip, evenly over its duration")
+    steps: Count = Field(12, description="sampling steps of a full trajectory (paper scale: 25)")
+    guidance: Positive = Field(4.0, description="classifier-free guidance scale (paper scale: 8.5)")
+    strength: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.8, description="share of the trajectory that is run from the noised blurry video; 1 ignores it"
+    )
+    control_scale: Annotated[float, Field(ge=0)] = Field(0.8, description="weight of the control image")
+    prompt_suffix: str = Field("", description="appended to every prompt")
+    negative_prompt: str = Field("", description="negative prompt")
+
+
+class Reconstruct(Section):
+    """Test responses to task outputs, control images and videos."""
+
+    seed: Natural = Field(0, description="seed of diffusion noise; each clip's own seed follows from it and the clip id")
+    mask_space: Literal["pixel", "latent"] = Field("pixel", description="where masks emphasise the key object")
+    mask_floor: Fraction = Field(0.5, description="weight of the background under mask emphasis; 1 is no emphasis")
+    prompt_concepts: bool = Field(True, description="append recognised concepts that the description lacks")
+    concept_threshold: Fraction = Field(0.5, description="probability above which a concept is recognised")
+    control: ControlImage = ControlImage()
+    video: Video = Video()
+    chunks: Count = Field(2, description="jobs that the clips of one subject and variant are divided into")
+    batch_size: Count = Field(8, description="clips sampled at once (does not change results)")
+
+
+class Evaluate(Section):
+    """Scores."""
+
+    seed: Natural = Field(0, description="seed of bootstrap and permutations")
+    frame_classifier: Model = Model(path="resources/miniatures/frame_classifier")
+    video_classifier: Model = Model(path="resources/miniatures/video_classifier")
+    clip: Model = Model(path="resources/miniatures/clip")
+    bootstrap: Count = Field(1000, description="bootstrap samples, over blocks of neighbouring clips")
+    permutations: Count = Field(1000, description="permutations of clips for the null distribution")
+    block_clips: Count = Field(4, description="neighbouring clips that are resampled together")
+    references: list[Literal["mean", "retrieval", "oracle"]] = Field(
+        ["mean", "retrieval", "oracle"], description="reference rows of the score table (chance is always there)"
+    )
+    batch_size: Count = Field(32, description="clips per forward pass of a classifier")
+
+
+class Report(Section):
+    """The page."""
+
+    title: str = Field("NEURONS: reconstructed videos", description="title of the page")
+    gallery_clips: Count = Field(200, description="most clips per subject and variant in the gallery")
+
+
+class Compute(Section):
+    """Where and how models run."""
+
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto: cuda if there is one, else cpu")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on cuda, fp32 on cpu")
+    threads: Count = Field(1, description="CPU threads per job; results on a CPU are equal only for an equal number")
+
+
+class Variant(Section):
+    """A named set of overrides of the model stages."""
+
+    pretrain: dict[str, Any] = {}
+    decouple: dict[str, Any] = {}
+    reconstruct: dict[str, Any] = {}
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    study: Study = Study()
+    simulate: Simulate = Simulate()
+    cut: Cut = Cut()
+    preprocess: Preprocess = Preprocess()
+    annotate: Annotate = Annotate()
+    embed: Embed = Embed()
+    pretrain: Pretrain = Pretrain()
+    decouple: Decouple = Decouple()
+    reconstruct: Reconstruct = Reconstruct()
+    evaluate: Evaluate = Evaluate()
+    report: Report = Report()
+    compute: Compute = Compute()
+    variants: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Variant] = Field(
+        {"ours": Variant()}, min_length=1, description="overrides by variant name"
+    )
+
+    @model_validator(mode="after")
+    def _variants_are_valid(self) -> Config:
+        for name in self.variants:
+            self.variant(name)
+        return self
+
+    def variant(self, name: str) -> Config:
+        """The configuration with the overrides of variant `name` applied."""
+        if name not in self.variants:
+            raise InputError(f"unknown variant {name!r}; the configuration has: {', '.join(self.variants)}")
+        changed = self.model_dump()
+        for section, overrides in self.variants[name].model_dump().items():
+            changed[section] = _merged(changed[section], overrides)
+        changed["variants"] = {}
+        return Config.model_construct(
+            **{
+                **{key: getattr(self, key) for key in Config.model_fields},
+                "pretrain": _checked(Pretrain, changed["pretrain"], f"variants.{name}.pretrain"),
+                "decouple": _checked(Decouple, changed["decouple"], f"variants.{name}.decouple"),
+                "reconstruct": _checked(Reconstruct, changed["reconstruct"], f"variants.{name}.reconstruct"),
+            }
+        )
+
+
+def _merged(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in overrides.items():
+        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if nested else value
+    return merged
+
+
+def _checked(section: type[Section], values: dict[str, Any], where: str) -> Any:
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        raise ValueError("; ".join(problems(error, section, where))) from error
+
+
+def load(values: dict[str, Any]) -> Config:
+    """Check a configuration given as nested dictionaries.
+
+    Raises
+    ------
+    InputError
+        Listing every problem: key, what is wrong, and for an unknown key the nearest valid one.
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        listed = "\n".join(f"- {problem}" for problem in problems(error, Config))
+        raise InputError(f"the configuration has these problems:\n{listed}") from error
+
+
+def problems(error: ValidationError, section: type[BaseModel], where: str = "") -> Iterator[str]:
+    """One sentence per problem of a validation error."""
+    valid = [".".join(filter(None, (where, key))) for key, _ in fields(section)]
+    for problem in error.errors():
+        key = ".".join(filter(None, (where, *(str(part) for part in problem["loc"]))))
+        if problem["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(key, valid, n=1, cutoff=0.4)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            yield f"{key}: unknown key{hint}"
+        else:
+            given = f" (given: {problem['input']!r})" if problem["type"] != "missing" and problem["loc"] else ""
+            yield f"{key or 'configuration'}: {problem['msg']}{given}"
+
+
+def fields(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All (dotted key, pydantic field) pairs of a section, sections within it included."""
+    for name, field in section.model_fields.items():
+        key = f"{prefix}{name}"
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from fields(annotation, f"{key}.")
+        else:
+            yield key, field

@@ -1,0 +1,96 @@
+"""The run table: which subject saw which movie in which run, and where the files lie."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from neurons.artifacts import InputError, read_table
+from neurons.config import Study
+
+COLUMNS = ("subject", "split", "movie", "repeat", "bold", "stimulus", "onset_s")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+FILE = re.compile(r"[A-Za-z0-9._/ -]+")
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sort key by which ``seg2`` comes before ``seg10``."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def read_runs(path: Path, study: Study) -> pd.DataFrame:
+    """Read and check the run table.
+
+    Parameters
+    ----------
+    path
+        TSV with the columns ``subject, split (train or test), movie, repeat (1, 2, ...), bold, stimulus, onset_s``; one
+        row per run. Paths start from `study.root`; ``onset_s`` is the time from movie onset to scan onset, in s.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Sorted by subject, split (training first), movie in natural order, and repeat.
+
+    Raises
+    ------
+    InputError
+        Listing every problem of the table.
+    """
+    runs = read_table(path, COLUMNS)
+    found = list(_problems(runs, study))
+    if found:
+        raise InputError(f"the run table {path} has these problems:\n" + "\n".join(f"- {text}" for text in found))
+    runs["repeat"] = runs["repeat"].astype(int)
+    runs["onset_s"] = runs["onset_s"].astype(float)
+    order = sorted(
+        range(len(runs)),
+        key=lambda i: (
+            natural_key(runs["subject"].iloc[i]),
+            runs["split"].iloc[i] == "test",
+            natural_key(runs["movie"].iloc[i]),
+            runs["repeat"].iloc[i],
+        ),
+    )
+    return runs.iloc[order].reset_index(drop=True)
+
+
+def _problems(runs: pd.DataFrame, study: Study) -> list[str]:
+    found = []
+    if runs.empty:
+        return ["it has no rows"]
+    for column in COLUMNS:
+        empty = runs.index[runs[column].isna()]
+        if len(empty):
+            return [f"column {column} is empty in {len(empty)} rows, the first is row {empty[0] + 1}"]
+    for column, pattern in (("subject", NAME), ("movie", NAME), ("bold", FILE), ("stimulus", FILE)):
+        bad = sorted({str(value) for value in runs[column] if not pattern.fullmatch(str(value))})
+        found += [f"{column} {value!r} has characters other than {pattern.pattern}" for value in bad]
+    splits = sorted(set(runs["split"]) - {"train", "test"})
+    found += [f"split {value!r} is neither train nor test" for value in splits]
+    for column in ("repeat", "onset_s"):
+        numbers = pd.to_numeric(runs[column], errors="coerce")
+        found += [f"{column} {value!r} is not a number" for value in runs.loc[numbers.isna(), column].unique()]
+    keys = ["subject", "movie", "repeat"]
+    for key in runs.loc[runs.duplicated(keys), keys].itertuples(index=False):
+        found.append(f"run {key.subject}/{key.movie}/{key.repeat} occurs more than once")
+    for path in runs.loc[runs.duplicated("bold"), "bold"]:
+        found.append(f"the file {path} is named by more than one run")
+    for movie, rows in runs.groupby("movie"):
+        if rows["split"].nunique() > 1:
+            found.append(f"movie {movie} is both train and test: a clip would be trained on and tested on")
+        if rows["stimulus"].nunique() > 1:
+            found.append(f"movie {movie} has several stimulus files: {sorted(rows['stimulus'].unique())}")
+    train = set(runs.loc[runs["split"] == "train", "movie"])
+    if not found and not set(runs["split"]) >= {"train", "test"}:
+        found.append("it needs both train and test runs")
+    unknown = [movie for movie in study.validation_movies if movie not in train]
+    if unknown:
+        found.append(
+            f"study.validation_movies names {unknown}, which are not training movies; those are {sorted(train, key=natural_key)}"
+        )
+    if train and train <= set(study.validation_movies):
+        found.append("study.validation_movies names all training movies, so none is left to train on")
+    return found

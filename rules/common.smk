@@ -1,0 +1,105 @@
+"""Names and helpers that all stages share: the checked configuration, the run table, paths, settings of a step."""
+
+import json
+import os
+from pathlib import Path
+
+import pandas as pd
+from snakemake.utils import validate
+
+ROOT = Path(workflow.basedir).parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from neurons.config import load
+from neurons.study import read_runs
+
+validate(config, f"{workflow.basedir}/schemas/config.schema.yaml")
+CONFIG = load(config)
+RUNS = read_runs(Path(CONFIG.study.runs), CONFIG.study)
+
+R = f"results/{CONFIG.study.name}"
+STUDY = CONFIG.study.root
+SUBJECTS = list(RUNS["subject"].unique())
+MOVIES = list(RUNS["movie"].unique())
+TRAIN_MOVIES = list(RUNS.loc[RUNS["split"] == "train", "movie"].unique())
+TEST_MOVIES = list(RUNS.loc[RUNS["split"] == "test", "movie"].unique())
+VARIANTS = list(CONFIG.variants)
+CHUNKS = list(range(CONFIG.reconstruct.chunks))
+
+# Every job finds the package in this checkout, whatever environment it runs in.
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={ROOT}; ")
+
+
+wildcard_constraints:
+    subject="|".join(map(re.escape, SUBJECTS + ["truth"])),
+    movie="|".join(map(re.escape, MOVIES)),
+    repeat=r"\d+",
+    variant="|".join(map(re.escape, VARIANTS + ["oracle"])),
+    chunk=r"\d+",
+
+
+def settings(stage, only=None, without=(), variant=None):
+    """The part of a config section that a step uses, as canonical JSON (a change of anything else reruns nothing)."""
+    section = CONFIG if variant in (None, "oracle") else CONFIG.variant(variant)
+    values = getattr(section, stage).model_dump(mode="json")
+    kept = {key: value for key, value in values.items() if (only is None or key in only) and key not in without}
+    return json.dumps(kept, sort_keys=True)
+
+
+def of_variant(stage, only=None, without=()):
+    """`settings` of the variant that the job's wildcards name."""
+    return lambda wildcards: settings(stage, only, without, wildcards.variant)
+
+
+def model(reference):
+    """A model reference, as JSON."""
+    return json.dumps(reference.model_dump(mode="json"), sort_keys=True)
+
+
+def folder(reference):
+    """The files of a model that lies in a folder: inputs of the rules that load it (a hub id has none)."""
+    return sorted(str(path) for path in Path(reference.path).rglob("*") if path.is_file())
+
+
+def one_run(subject, movie, repeat):
+    """The row of the run table for one run."""
+    rows = RUNS[(RUNS["subject"] == subject) & (RUNS["movie"] == movie) & (RUNS["repeat"] == int(repeat))]
+    return rows.iloc[0]
+
+
+def bold_of(wildcards):
+    return f"{STUDY}/{one_run(wildcards.subject, wildcards.movie, wildcards.repeat)['bold']}"
+
+
+def stimulus_of(wildcards):
+    return f"{STUDY}/{RUNS.loc[RUNS['movie'] == wildcards.movie, 'stimulus'].iloc[0]}"
+
+
+def onset_of(wildcards):
+    return float(one_run(wildcards.subject, wildcards.movie, wildcards.repeat)["onset_s"])
+
+
+def runs_of(split=None):
+    """Input function: preprocessed runs of a subject, of one split or of both, in the order of the run table."""
+
+    def paths(wildcards):
+        rows = RUNS[RUNS["subject"] == wildcards.subject]
+        if split is not None:
+            rows = rows[rows["split"] == split]
+        return [f"{R}/preprocess/{row.subject}/runs/{row.movie}_{row.repeat}.safetensors" for row in rows.itertuples()]
+
+    return paths
+
+
+def per_movie(pattern, movies):
+    """One path per movie."""
+    return expand(f"{R}/{pattern}", movie=movies)
+
+
+def gpus():
+    """GPUs that a job with a model asks for: none if `compute.device` is cpu."""
+    return 0 if CONFIG.compute.device == "cpu" else 1
+
+
+COMPUTE = f"--device {CONFIG.compute.device} --precision {CONFIG.compute.precision} --threads {CONFIG.compute.threads}"
