@@ -1,0 +1,40 @@
+"""Training curves as SVG, the same input giving the same bytes."""
+
+from __future__ import annotations
+
+import io
+
+import matplotlib as mpl
+import pandas as pd
+
+mpl.use("Agg")
+mpl.rcParams["svg.hashsalt"] = "neurons"
+mpl.rcParams["font.family"] = "DejaVu Sans"
+
+import matplotlib.pyplot as plt
+
+COLOURS = ("#4f7cff", "#f2a93b", "#2fb58a", "#d9577a", "#8a6fe8", "#5b6475")
+
+
+def training_curves(tables: dict[str, pd.DataFrame], title: str) -> str:
+    """Loss per epoch, training dashed and validation solid, one colour per run, as an SVG element.
+
+    Parameters
+    ----------
+    tables
+        Training table (columns ``epoch, train_loss, validation_loss``) of each run by its label.
+    """
+    figure, axes = plt.subplots(figsize=(5.4, 3.1))
+    for position, (label, table) in enumerate(tables.items()):
+        colour = COLOURS[position % len(COLOURS)]
+        axes.plot(table["epoch"], table["train_loss"], "--", color=colour, linewidth=1)
+        axes.plot(table["epoch"], table["validation_loss"], color=colour, linewidth=1.8, label=label)
+    axes.set(xlabel="epoch", ylabel="loss", title=title)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    plt.close(figure)
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
