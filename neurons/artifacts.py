@@ -30,6 +30,7 @@ from safetensors.numpy import save_file
 
 PACKAGES = ("numpy", "torch", "transformers", "diffusers", "nibabel", "nilearn")
 CHUNK_BYTES = 1 << 22
+HEADER_KEY = "neurons"
 SAFETENSORS_DTYPES = {
     "F64": np.float64,
     "F32": np.float32,
@@ -242,14 +243,15 @@ def write_tensors(
         ),
         json.dumps([list(clip_ids or []), metadata], sort_keys=True).encode(),
     )
-    header = {
+    facts = {
         "content_hash": content,
-        "clip_ids": json.dumps(list(clip_ids)) if clip_ids is not None else "null",
-        "provenance": json.dumps(made_by, sort_keys=True),
-        "metadata": json.dumps(metadata, sort_keys=True),
+        "clip_ids": None if clip_ids is None else list(clip_ids),
+        "provenance": made_by,
+        "metadata": metadata,
     }
     with atomic(path) as temporary:
-        save_file({name: arrays[name] for name in sorted(arrays)}, temporary, metadata=header)
+        # One key only: safetensors writes several in random order, and the same content must give the same bytes.
+        save_file(arrays, temporary, metadata={HEADER_KEY: json.dumps(facts, sort_keys=True)})
 
 
 @dataclass(frozen=True)
@@ -263,6 +265,9 @@ class TensorFile:
     """
 
     path: Path
+
+    def _facts(self) -> dict[str, Any]:
+        return json.loads(self._header()[0].get("__metadata__", {}).get(HEADER_KEY, "{}"))
 
     def _header(self) -> tuple[dict[str, Any], int]:
         try:
@@ -282,12 +287,9 @@ class TensorFile:
     @property
     def metadata(self) -> dict[str, Any]:
         """Facts stored beside the tensors, with ``content_hash`` and ``provenance``."""
-        raw = self._header()[0].get("__metadata__", {})
-        facts = json.loads(raw.get("metadata", "{}"))
-        if "content_hash" in raw:
-            facts["content_hash"] = raw["content_hash"]
-        facts["provenance"] = json.loads(raw.get("provenance", "null"))
-        return facts
+        facts = self._facts()
+        named = {key: facts[key] for key in ("content_hash", "provenance") if key in facts}
+        return {**facts.get("metadata", {}), **named}
 
     @property
     def clip_ids(self) -> list[str]:
@@ -298,7 +300,7 @@ class TensorFile:
         InputError
             If the file has none.
         """
-        ids = json.loads(self._header()[0].get("__metadata__", {}).get("clip_ids", "null"))
+        ids = self._facts().get("clip_ids")
         if ids is None:
             raise InputError(f"{self.path} carries no clip ids, so nothing can be joined to it")
         return ids
