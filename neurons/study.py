@@ -42,7 +42,9 @@ def read_runs(path: Path, study: Study) -> pd.DataFrame:
     runs = read_table(path, COLUMNS)
     found = list(_problems(runs, study))
     if found:
-        raise InputError(f"the run table {path} has these problems:\n" + "\n".join(f"- {text}" for text in found))
+        raise InputError(
+            f"the run table {path} has these problems:\n" + "\n".join(f"- {text}" for text in found)
+        )
     runs["repeat"] = runs["repeat"].astype(int)
     runs["onset_s"] = runs["onset_s"].astype(float)
     order = sorted(
@@ -72,24 +74,28 @@ def _problems(runs: pd.DataFrame, study: Study) -> list[str]:
     found += [f"split {value!r} is neither train nor test" for value in splits]
     for column in ("repeat", "onset_s"):
         numbers = pd.to_numeric(runs[column], errors="coerce")
-        found += [f"{column} {value!r} is not a number" for value in runs.loc[numbers.isna(), column].unique()]
+        found += [
+            f"{column} {value!r} is not a number" for value in runs.loc[numbers.isna(), column].unique()
+        ]
     keys = ["subject", "movie", "repeat"]
     for key in runs.loc[runs.duplicated(keys), keys].itertuples(index=False):
         found.append(f"run {key.subject}/{key.movie}/{key.repeat} occurs more than once")
     for path in runs.loc[runs.duplicated("bold"), "bold"]:
         found.append(f"the file {path} is named by more than one run")
     for movie, rows in runs.groupby("movie"):
-        if rows["split"].nunique() > 1:
+        files = sorted(rows["stimulus"].unique())
+        if len(rows["split"].unique()) > 1:
             found.append(f"movie {movie} is both train and test: a clip would be trained on and tested on")
-        if rows["stimulus"].nunique() > 1:
-            found.append(f"movie {movie} has several stimulus files: {sorted(rows['stimulus'].unique())}")
+        if len(files) > 1:
+            found.append(f"movie {movie} has several stimulus files: {files}")
     train = set(runs.loc[runs["split"] == "train", "movie"])
     if not found and not set(runs["split"]) >= {"train", "test"}:
         found.append("it needs both train and test runs")
     unknown = [movie for movie in study.validation_movies if movie not in train]
     if unknown:
+        valid = sorted(train, key=natural_key)
         found.append(
-            f"study.validation_movies names {unknown}, which are not training movies; those are {sorted(train, key=natural_key)}"
+            f"study.validation_movies names {unknown}, which are not training movies; those are {valid}"
         )
     if train and train <= set(study.validation_movies):
         found.append("study.validation_movies names all training movies, so none is left to train on")

@@ -25,13 +25,11 @@ rule report_page:
         ],
         playback=per_movie("cut/{movie}/playback.safetensors", TEST_MOVIES),
         annotation=per_movie("annotate/{movie}/annotation.parquet", TEST_MOVIES),
-        labels=per_movie("annotate/{movie}/labels.safetensors", TEST_MOVIES),
         clips=per_movie("cut/{movie}/clips.tsv", TEST_MOVIES),
         pretraining=[f"{R}/pretrain/{variant}/{subject}/training.tsv" for variant, subject in BY_BRAIN],
         decoupling=[f"{R}/decouple/{variant}/{subject}/training.tsv" for variant, subject in BY_BRAIN],
         early_looks=[f"{R}/decouple/{variant}/{subject}/early_look.png" for variant, subject in BY_BRAIN],
         quality=expand(f"{R}/preprocess/{{subject}}/quality.json", subject=SUBJECTS),
-        quality_tables=expand(f"{R}/preprocess/{{subject}}/quality.tsv", subject=SUBJECTS),
         quality_pictures=expand(f"{R}/preprocess/{{subject}}/quality.png", subject=SUBJECTS),
     output:
         page=report(f"{R}/report/index.html", category="report", labels={"what": "page"}),
@@ -52,7 +50,7 @@ rule report_page:
         "python -m neurons report page --scores {input.scores:q} --clip-scores {input.clip_scores:q}"
         " --videos {input.videos:q} --decoded {input.decoded:q} --tables {input.tables:q}"
         " --controls {input.controls:q} --playback {input.playback:q} --annotation {input.annotation:q}"
-        " --labels {input.labels:q} --clips {input.clips:q} --pretraining {input.pretraining:q}"
+        " --clips {input.clips:q} --pretraining {input.pretraining:q}"
         " --decoupling {input.decoupling:q} --early-looks {input.early_looks:q} --quality {input.quality:q}"
-        " --quality-tables {input.quality_tables:q} --quality-pictures {input.quality_pictures:q}"
+        " --quality-pictures {input.quality_pictures:q}"
         " --study {params.study:q} --settings {params.settings:q} --page {output.page:q} 2> {log:q}"

@@ -6,12 +6,7 @@ import io
 
 import matplotlib as mpl
 import pandas as pd
-
-mpl.use("Agg")
-mpl.rcParams["svg.hashsalt"] = "neurons"
-mpl.rcParams["font.family"] = "DejaVu Sans"
-
-import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 COLOURS = ("#4f7cff", "#f2a93b", "#2fb58a", "#d9577a", "#8a6fe8", "#5b6475")
 
@@ -24,7 +19,8 @@ def training_curves(tables: dict[str, pd.DataFrame], title: str) -> str:
     tables
         Training table (columns ``epoch, train_loss, validation_loss``) of each run by its label.
     """
-    figure, axes = plt.subplots(figsize=(5.4, 3.1))
+    figure = Figure(figsize=(5.4, 3.1))
+    axes = figure.subplots()
     for position, (label, table) in enumerate(tables.items()):
         colour = COLOURS[position % len(COLOURS)]
         axes.plot(table["epoch"], table["train_loss"], "--", color=colour, linewidth=1)
@@ -34,7 +30,7 @@ def training_curves(tables: dict[str, pd.DataFrame], title: str) -> str:
     axes.legend(frameon=False, fontsize=8)
     figure.tight_layout()
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    plt.close(figure)
+    with mpl.rc_context({"svg.hashsalt": "neurons", "font.family": "DejaVu Sans"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]

@@ -57,7 +57,9 @@ def video_uri(frames: np.ndarray, clip_s: float) -> str:
 def picture_uri(picture: np.ndarray) -> str:
     """A data URI of a JPEG of an RGB picture (height, width, 3)."""
     shown = enlarge(picture[None])[0]
-    done, content = cv2.imencode(".jpg", cv2.cvtColor(shown, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
+    done, content = cv2.imencode(
+        ".jpg", cv2.cvtColor(shown, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90]
+    )
     if not done:
         raise ValueError("OpenCV could not encode a picture as JPEG")
     return "data:image/jpeg;base64," + base64.b64encode(content.tobytes()).decode()

@@ -3,17 +3,23 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const choose = (id) => document.getElementById(id);
 const cards = choose("cards");
 
+// All videos of a card run in step: they start together, and again when the first one ends.
+function start(shown) {
+  for (const player of shown.querySelectorAll("video")) {
+    player.currentTime = 0;
+    player.play().catch((reason) => { if (reason.name !== "AbortError") throw reason; });
+  }
+}
+
 // Only cards on the screen hold decoded videos: hundreds of players at once would exhaust a small machine.
 const watcher = new IntersectionObserver((entries) => {
-  for (const entry of entries) {
-    for (const player of entry.target.querySelectorAll("video")) {
-      if (entry.isIntersecting) {
-        if (!player.src) player.src = player.dataset.source;
-        player.play().catch((reason) => { if (reason.name !== "AbortError") throw reason; });
-      } else {
-        player.pause();
-      }
+  for (const { target, isIntersecting } of entries) {
+    const players = [...target.querySelectorAll("video")];
+    for (const player of players) {
+      if (isIntersecting && !player.src) player.src = player.dataset.source;
+      if (!isIntersecting) player.pause();
     }
+    if (isIntersecting) start(target);
   }
 }, { rootMargin: "200px" });
 
@@ -27,7 +33,7 @@ function element(tag, attributes = {}, ...children) {
 }
 
 function video(source, caption) {
-  const player = element("video", { loop: "", muted: "", playsinline: "", "aria-label": caption, "data-source": source });
+  const player = element("video", { muted: "", playsinline: "", "aria-label": caption, "data-source": source });
   player.muted = true;
   return element("figure", {}, player, element("figcaption", {}, caption));
 }
@@ -49,11 +55,13 @@ function card(clip, made) {
   if (made.rank) head.append(element("span", { class: "rank " + made.rank }, made.rank));
   head.append(element("span", {}, "similarity " + made.score.toFixed(3)));
   if (clip.cuts) head.append(element("span", {}, clip.cuts === 1 ? "1 scene cut" : clip.cuts + " scene cuts"));
-  return element("article", { class: "card", "data-clip": clip.id }, head,
+  const shown = element("article", { class: "card", "data-clip": clip.id }, head,
     element("div", { class: "pair" }, video(clip.truth, "watched"), video(made.video, "reconstructed")), parts,
     element("p", { class: "says" }, element("b", {}, "watched: "), clip.caption),
     element("p", { class: "says" }, element("b", {}, "decoded: "), made.caption),
     concepts(made.concepts, clip.concepts));
+  shown.querySelector("video").addEventListener("ended", () => start(shown));
+  return shown;
 }
 
 function draw() {

@@ -39,9 +39,10 @@ def pipeline_svg() -> str:
         )
     for name, (x, y, title, note) in BOXES.items():
         fill = "#eef2ff" if name in ("mask", "concepts", "text", "blurry") else "#ffffff"
-        parts.append(
-            f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="9" fill="{fill}" stroke="#9aa7c4"/>'
-            f'<text x="{x + WIDTH / 2}" y="{y + 20}" text-anchor="middle" font-size="14" fill="#1c2233">{escape(title)}</text>'
-            f'<text x="{x + WIDTH / 2}" y="{y + 36}" text-anchor="middle" font-size="10" fill="#5b6475">{escape(note)}</text>'
-        )
+        middle = x + WIDTH / 2
+        parts += [
+            f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="9" fill="{fill}" stroke="#9aa7c4"/>',
+            f'<text x="{middle}" y="{y + 20}" text-anchor="middle" font-size="14" fill="#1c2233">{escape(title)}</text>',
+            f'<text x="{middle}" y="{y + 36}" text-anchor="middle" font-size="10" fill="#5b6475">{escape(note)}</text>',
+        ]
     return "".join(parts) + "</svg>"

@@ -6,7 +6,19 @@ from typing import Any
 
 import pandas as pd
 
-COLUMNS = ("variant", "subject", "metric", "definition", "value", "low", "high", "chance", "permutation_mean", "p", "n")
+COLUMNS = (
+    "variant",
+    "subject",
+    "metric",
+    "definition",
+    "value",
+    "low",
+    "high",
+    "chance",
+    "permutation_mean",
+    "p",
+    "n",
+)
 HEADLINES = {
     "video_2way_gt1": "video 2-way",
     "video_50way_gt1": "video 50-way",
@@ -48,7 +60,9 @@ def _cell(by_metric: pd.DataFrame, metric: str) -> dict[str, Any] | None:
     if pd.isna(row["value"]):
         return None
     cell: dict[str, Any] = {name: _number(row[name]) for name in ("value", "low", "high", "p", "n")}
-    levels = [level for level in (_number(row["chance"]), _number(row["permutation_mean"])) if level is not None]
+    levels = [
+        level for level in (_number(row["chance"]), _number(row["permutation_mean"])) if level is not None
+    ]
     cell["chance"] = max(levels) if levels else None
     return cell
 

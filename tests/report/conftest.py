@@ -1,0 +1,116 @@
+"""A small report made of artifacts with known content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from neurons.artifacts import write_json, write_table, write_tensors
+from neurons.config import Report
+from neurons.report.steps import page
+
+MADE_BY = {"step": "test", "parameters": {}, "inputs": {}, "packages": {}, "seed": 0}
+CLIPS = [f"test1:{i}" for i in range(12)]
+CAPTIONS = [f"a {'red' if i % 2 else 'blue'} car drives <left> on a road" for i in range(12)]
+ROWS = [("ours", "subject1"), ("paper", "subject1"), ("oracle", "truth")]
+
+
+def moving_square(clips: int, frames: int, size: int = 32) -> np.ndarray:
+    """Frames of a square that moves right; every clip has its own colour."""
+    made = np.full((clips, frames, size, size, 3), 40, np.uint8)
+    for clip in range(clips):
+        for frame in range(frames):
+            left = frame * (size - 8) // frames
+            made[clip, frame, 12:20, left : left + 8] = (20 * clip, 200, 255 - 20 * clip)
+    return made
+
+
+def make_report(folder: Path) -> Path:
+    """Write all inputs and the page; the page's path."""
+    n = len(CLIPS)
+    paths: dict[str, list[Path]] = {}
+
+    def put(kind: str, path: Path) -> Path:
+        paths.setdefault(kind, []).append(path)
+        return path
+
+    write_tensors(
+        put("playback", folder / "cut/test1/playback.safetensors"),
+        {"frames": moving_square(n, 16)},
+        MADE_BY,
+        CLIPS,
+    )
+    start = 2.0 * np.arange(n)
+    clips = pd.DataFrame(
+        {"clip": CLIPS, "start_s": start, "end_s": start + 2, "scene_cuts": [0, 1] * (n // 2)}
+    )
+    write_table(put("clips", folder / "cut/test1/clips.tsv"), clips, MADE_BY)
+    notes = pd.DataFrame({"clip": CLIPS, "caption": CAPTIONS, "concepts": [["vehicle", "roadway"]] * n})
+    write_table(put("annotation", folder / "annotate/test1/annotation.parquet"), notes, MADE_BY)
+    scores = []
+    for variant, subject in ROWS:
+        where = folder / "reconstruct" / variant / subject
+        videos = {"frames": moving_square(n, 16), "blurry": moving_square(n, 6)}
+        write_tensors(put("videos", where / "videos.safetensors"), videos, MADE_BY, CLIPS)
+        masks = (moving_square(n, 6)[..., 1] > 100).astype(np.float16)
+        write_tensors(put("decoded", where / "decoded.safetensors"), {"mask": masks}, MADE_BY, CLIPS)
+        texts = pd.DataFrame({"clip": CLIPS, "caption": CAPTIONS[::-1], "concepts": "vehicle|plant"})
+        write_table(put("tables", where / "decoded.tsv"), texts, MADE_BY)
+        write_tensors(
+            put("controls", where / "control.safetensors"),
+            {"images": moving_square(n, 1)[:, 0]},
+            MADE_BY,
+            CLIPS,
+        )
+        by_clip = pd.DataFrame({"clip": CLIPS, "clip_truth": np.linspace(0.9, 0.1, n)})
+        write_table(
+            put("clip_scores", folder / "evaluate" / variant / subject / "clips.parquet"), by_clip, MADE_BY
+        )
+        for metric, value, chance in (
+            ("video_2way_gt1", 0.91, 0.5),
+            ("psnr", 14.2, np.nan),
+            ("dice", np.nan, np.nan),
+        ):
+            known = value == value
+            scores.append(
+                {
+                    "variant": variant, "subject": subject, "metric": metric, "definition": f"what {metric} means",
+                    "value": value, "low": value - 0.02 if known else np.nan, "high": value + 0.02 if known else np.nan,
+                    "chance": chance, "permutation_mean": chance, "p": 0.001 if known else np.nan, "n": n,
+                    "higher_is_better": True,
+                }
+            )  # fmt: skip
+    for variant, subject in ROWS[:2]:
+        training = pd.DataFrame(
+            {"epoch": [1, 2, 3], "train_loss": [3.0, 2.0, 1.5], "validation_loss": [3.1, 2.5, 2.4]}
+        )
+        write_table(
+            put("pretraining", folder / "pretrain" / variant / subject / "training.tsv"), training, MADE_BY
+        )
+        write_table(
+            put("decoupling", folder / "decouple" / variant / subject / "training.tsv"), training, MADE_BY
+        )
+        look = put("early_looks", folder / "decouple" / variant / subject / "early_look.png")
+        cv2.imwrite(str(look), moving_square(1, 1)[0, 0])
+    write_json(
+        put("quality", folder / "preprocess/subject1/quality.json"),
+        {"selected_vertices": 6000, "share": 0.101},
+        MADE_BY,
+    )
+    picture = put("quality_pictures", folder / "preprocess/subject1/quality.png")
+    cv2.imwrite(str(picture), moving_square(1, 1)[0, 0])
+    write_table(folder / "evaluate/scores.tsv", pd.DataFrame(scores), MADE_BY)
+    output = folder / "report/index.html"
+    study = '{"name": "tiny", "source": "simulated"}'
+    page(scores=folder / "evaluate/scores.tsv", **paths, study=study, settings=Report(), page=output)
+    return output
+
+
+@pytest.fixture(scope="session")
+def report_page(tmp_path_factory) -> Path:
+    """The page of the small report."""
+    return make_report(tmp_path_factory.mktemp("report"))

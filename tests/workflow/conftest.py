@@ -1,0 +1,91 @@
+"""A copy of the workflow in a folder of its own, in which Snakemake can be run without touching the checkout."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Workflow:
+    """The repository's workflow with a folder of its own for results."""
+
+    folder: Path
+
+    def snakemake(
+        self, *arguments: str, check: bool = True, timeout: float = 1800
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `snakemake` with the default profile; standard error is joined to standard output."""
+        environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "OMP_NUM_THREADS": "1",
+        }
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            timeout=timeout, check=False,
+        )  # fmt: skip
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-6000:]}")
+        return done
+
+    def configure(self, change: dict[str, object]) -> Path:
+        """Write the default configuration with `change` merged into it; its path."""
+        values = merge(yaml.safe_load((ROOT / "config/config.yaml").read_text()), change)
+        path = self.folder / "config" / "changed.yaml"
+        path.write_text(yaml.safe_dump(values))
+        return path
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """Jobs per rule that a dry run announces."""
+        text = self.snakemake("-n", "--quiet", "host", *arguments).stdout
+        if "Nothing to be done" in text:
+            return {}
+        table = text[text.index("Job stats:") :]
+        rows = re.findall(r"^(\w+)\s+(\d+)$", table, flags=re.MULTILINE)
+        return {rule: int(count) for rule, count in rows if rule != "total"}
+
+
+def merge(base: dict, change: dict) -> dict:
+    """`base` with `change` put in, dictionary by dictionary."""
+    merged = dict(base)
+    for key, value in change.items():
+        merged[key] = (
+            merge(merged[key], value)
+            if isinstance(value, dict) and isinstance(merged.get(key), dict)
+            else value
+        )
+    return merged
+
+
+@pytest.fixture
+def make_workflow(tmp_path_factory) -> Callable[[], Workflow]:
+    """A function that makes a fresh `Workflow`."""
+
+    def make() -> Workflow:
+        folder = tmp_path_factory.mktemp("workflow")
+        for name in ("neurons", "resources"):
+            (folder / name).symlink_to(ROOT / name)
+        for name in ("workflow", "rules", "envs", "config"):
+            copy_tree(ROOT / name, folder / name)
+        return Workflow(folder)
+
+    return make
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy the files of a folder, keeping their times (Snakemake compares them)."""
+    import shutil
+
+    shutil.copytree(source, target, copy_function=shutil.copy2)

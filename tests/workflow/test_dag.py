@@ -1,0 +1,149 @@
+"""The graph of jobs: what a configuration asks for, and what reruns after a change."""
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import ROOT, Workflow
+
+SUBJECTS, TRAIN, TEST, TRAIN_REPEATS, TEST_REPEATS = 2, 18, 2, 2, 10
+RUNS = SUBJECTS * (TRAIN * TRAIN_REPEATS + TEST * TEST_REPEATS)
+MOVIES = TRAIN + TEST
+
+
+def expected_jobs(variants: int, chunks: int = 2) -> dict[str, int]:
+    by_brain = SUBJECTS * variants
+    rows = by_brain + SUBJECTS + 2
+    return {
+        "all": 1,
+        "simulate_movie": MOVIES,
+        "simulate_brain": SUBJECTS,
+        "simulate_run": RUNS,
+        "cut_clips": MOVIES,
+        "cut_playback": TEST,
+        "preprocess_run": RUNS,
+        "preprocess_select": SUBJECTS,
+        "preprocess_gather": SUBJECTS,
+        "preprocess_quality": SUBJECTS,
+        "annotate_clips": MOVIES,
+        "embed_images": MOVIES,
+        "embed_latents": MOVIES,
+        "embed_captions": MOVIES,
+        "embed_concepts": 1,
+        "pretrain_fit": by_brain,
+        "decouple_fit": by_brain,
+        "reconstruct_decode": by_brain,
+        "reconstruct_oracle": 1,
+        "reconstruct_control": by_brain + 1,
+        "reconstruct_videos": (by_brain + 1) * chunks,
+        "reconstruct_gather": by_brain + 1,
+        "evaluate_truth": 1,
+        "evaluate_mean": 1,
+        "evaluate_retrieval": SUBJECTS,
+        "evaluate_features": rows,
+        "evaluate_scores": rows,
+        "evaluate_table": 1,
+        "report_page": 1,
+    }
+
+
+def test_default_configuration_plans_every_job(make_workflow):
+    variants = len(yaml.safe_load((ROOT / "config/config.yaml").read_text())["variants"])
+    assert make_workflow().planned() == expected_jobs(variants)
+
+
+def test_three_variants_share_what_they_have_in_common(make_workflow):
+    workflow = make_workflow()
+    path = workflow.configure(
+        {
+            "variants": {
+                "ours": {},
+                "paper": {"pretrain": {"window_tr": [0]}},
+                "frame": {"pretrain": {"target": "frame"}},
+            }
+        }
+    )
+    assert workflow.planned("--configfile", str(path)) == expected_jobs(variants=3)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A workflow all of whose outputs exist, recorded as made with the default configuration."""
+    folder = tmp_path_factory.mktemp("finished")
+    from tests.workflow.conftest import copy_tree
+
+    for name in ("neurons", "resources"):
+        (folder / name).symlink_to(ROOT / name)
+    for name in ("workflow", "rules", "envs", "config"):
+        copy_tree(ROOT / name, folder / name)
+    workflow = Workflow(folder)
+    text = workflow.snakemake("--summary").stdout
+    for line in text.splitlines():
+        if line.startswith("results/"):
+            path = folder / line.split("\t")[0]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    workflow.snakemake("--touch", "--cores", "1")
+    return workflow
+
+
+def test_nothing_is_done_twice(finished):
+    assert finished.planned() == {}
+
+
+AFTER_SCORES = {"evaluate_scores", "evaluate_table", "report_page", "all"}
+AFTER_VIDEOS = {"reconstruct_videos", "reconstruct_gather", "evaluate_features"} | AFTER_SCORES
+AFTER_DECODE = {"reconstruct_decode", "reconstruct_control"} | AFTER_VIDEOS
+AFTER_DECOUPLE = {"decouple_fit"} | AFTER_DECODE
+AFTER_PRETRAIN = {"pretrain_fit"} | AFTER_DECOUPLE
+AFTER_GATHER = {"preprocess_gather", "evaluate_retrieval"} | AFTER_PRETRAIN
+
+
+@pytest.mark.parametrize(
+    ("change", "rules"),
+    [
+        ({"report": {"title": "Another"}}, {"report_page", "all"}),
+        ({"evaluate": {"permutations": 77}}, AFTER_SCORES),
+        ({"evaluate": {"batch_size": 9}}, {"evaluate_truth", "evaluate_features"} | AFTER_SCORES),
+        ({"reconstruct": {"video": {"strength": 0.61}}}, AFTER_VIDEOS),
+        ({"reconstruct": {"control": {"steps": 3}}}, {"reconstruct_control"} | AFTER_VIDEOS),
+        ({"decouple": {"dropout": 0.33}}, AFTER_DECOUPLE),
+        ({"pretrain": {"blocks": 1}}, AFTER_PRETRAIN),
+        (
+            {"preprocess": {"selection": {"alpha": 0.01}}},
+            {"preprocess_select", "preprocess_quality"} | AFTER_GATHER,
+        ),
+        (
+            {"preprocess": {"detrend_order": 2}},
+            {"preprocess_run", "preprocess_select", "preprocess_quality"} | AFTER_GATHER,
+        ),
+        ({"cut": {"playback_frames": 8}}, {"cut_playback", "report_page", "all"}),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_a_change_reruns_its_stage_and_what_depends_on_it(finished, change, rules):
+    path = finished.configure(change)
+    assert set(finished.planned("--configfile", str(path))) == rules
+
+
+def test_a_changed_variant_reruns_alone(finished):
+    path = finished.configure({"variants": {"paper": {"decouple": {"dropout": 0.4}}}})
+    planned = finished.planned("--configfile", str(path))
+    assert planned["decouple_fit"] == SUBJECTS
+    assert planned["reconstruct_decode"] == SUBJECTS
+    assert "pretrain_fit" not in planned
+
+
+def test_misspelt_key_stops_with_the_nearest_valid_one(make_workflow):
+    workflow = make_workflow()
+    path = workflow.configure({"pretrain": {"widow_tr": [0]}})
+    done = workflow.snakemake("-n", "--configfile", str(path), check=False)
+    assert done.returncode != 0
+    assert "widow_tr" in done.stdout
+
+
+def test_missing_stimulus_of_a_real_study_is_named(make_workflow):
+    workflow = make_workflow()
+    path = workflow.configure({"study": {"source": "files", "root": "data/elsewhere", "name": "mine"}})
+    done = workflow.snakemake("-n", "--configfile", str(path), check=False)
+    assert done.returncode != 0
+    assert "data/elsewhere" in done.stdout
