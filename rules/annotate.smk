@@ -5,15 +5,7 @@ each clip, with the reason.
 """
 
 
-def annotation_tables(wildcards):
-    """Files of the `table` back end for a movie."""
-    names = ("captions.tsv", "instances.tsv", "masks.safetensors")
-    return [f"{CONFIG.annotate.folder}/{wildcards.movie}_{name}" for name in names]
-
-
 rule annotate_clips:
-    message:
-        "Annotate the clips of {wildcards.movie}"
     input:
         clips=f"{R}/cut/{{movie}}/clips.tsv",
         frames=f"{R}/cut/{{movie}}/frames.safetensors",
@@ -22,19 +14,21 @@ rule annotate_clips:
         annotation=f"{R}/annotate/{{movie}}/annotation.parquet",
         labels=f"{R}/annotate/{{movie}}/labels.safetensors",
         tags=f"{R}/annotate/{{movie}}/tags.tsv",
-    params:
-        settings=settings("annotate"),
-        folder=CONFIG.annotate.folder,
     log:
         f"{R}/logs/annotate/clips/{{movie}}.log",
     benchmark:
         f"{R}/benchmarks/annotate/clips/{{movie}}.tsv"
+    conda:
+        "../envs/annotate.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=60,
-    conda:
-        "../envs/annotate.yaml"
+    params:
+        settings=settings("annotate"),
+        folder=CONFIG.annotate.folder,
+    message:
+        "Annotate the clips of {wildcards.movie}"
     shell:
         "python -m neurons annotate clips --movie {wildcards.movie} --clips {input.clips:q}"
         " --frames {input.frames:q} --folder {params.folder:q} --settings {params.settings:q}"

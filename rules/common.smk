@@ -14,7 +14,7 @@ if str(ROOT) not in sys.path:
 from neurons.config import load
 from neurons.study import read_runs
 
-validate(config, f"{workflow.basedir}/schemas/config.schema.yaml")
+validate(config, f"{workflow.basedir}/schemas/config.schema.yaml", set_default=False)
 CONFIG = load(config)
 RUNS = read_runs(Path(CONFIG.study.runs), CONFIG.study)
 
@@ -43,7 +43,11 @@ def settings(stage, only=None, without=(), variant=None):
     """The part of a config section that a step uses, as canonical JSON (a change of anything else reruns nothing)."""
     section = CONFIG if variant in (None, "oracle") else CONFIG.variant(variant)
     values = getattr(section, stage).model_dump(mode="json")
-    kept = {key: value for key, value in values.items() if (only is None or key in only) and key not in without}
+    kept = {
+        key: value
+        for key, value in values.items()
+        if (only is None or key in only) and key not in without
+    }
     return json.dumps(kept, sort_keys=True)
 
 
@@ -59,12 +63,18 @@ def model(reference):
 
 def folder(reference):
     """The files of a model that lies in a folder: inputs of the rules that load it (a hub id has none)."""
-    return sorted(str(path) for path in Path(reference.path).rglob("*") if path.is_file())
+    return sorted(
+        str(path) for path in Path(reference.path).rglob("*") if path.is_file()
+    )
 
 
 def one_run(subject, movie, repeat):
     """The row of the run table for one run."""
-    rows = RUNS[(RUNS["subject"] == subject) & (RUNS["movie"] == movie) & (RUNS["repeat"] == int(repeat))]
+    rows = RUNS[
+        (RUNS["subject"] == subject)
+        & (RUNS["movie"] == movie)
+        & (RUNS["repeat"] == int(repeat))
+    ]
     return rows.iloc[0]
 
 
@@ -77,7 +87,9 @@ def stimulus_of(wildcards):
 
 
 def onset_of(wildcards):
-    return float(one_run(wildcards.subject, wildcards.movie, wildcards.repeat)["onset_s"])
+    return float(
+        one_run(wildcards.subject, wildcards.movie, wildcards.repeat)["onset_s"]
+    )
 
 
 def runs_of(split=None):
@@ -87,7 +99,10 @@ def runs_of(split=None):
         rows = RUNS[RUNS["subject"] == wildcards.subject]
         if split is not None:
             rows = rows[rows["split"] == split]
-        return [f"{R}/preprocess/{row.subject}/runs/{row.movie}_{row.repeat}.safetensors" for row in rows.itertuples()]
+        return [
+            f"{R}/preprocess/{row.subject}/runs/{row.movie}_{row.repeat}.safetensors"
+            for row in rows.itertuples()
+        ]
 
     return paths
 
@@ -100,6 +115,74 @@ def per_movie(pattern, movies):
 def gpus():
     """GPUs that a job with a model asks for: none if `compute.device` is cpu."""
     return 0 if CONFIG.compute.device == "cpu" else 1
+
+
+def simulated_subject(wildcards, only):
+    """Settings of one subject alone: another subject's signal, or a new row of the run table, reruns nothing here."""
+    values = CONFIG.simulate.model_dump(mode="json")
+    subjects = {
+        name: value
+        for name, value in values["subjects"].items()
+        if name == wildcards.subject
+    }
+    return json.dumps(
+        {**{key: values[key] for key in only}, "subjects": subjects}, sort_keys=True
+    )
+
+
+def split_of(wildcards):
+    """Whether a movie is a training or a test movie (recorded, so that a change renders it again)."""
+    return RUNS.loc[RUNS["movie"] == wildcards.movie, "split"].iloc[0]
+
+
+def annotation_tables(wildcards):
+    """Files of the `table` back end for a movie."""
+    names = ("captions.tsv", "instances.tsv", "masks.safetensors")
+    return [f"{CONFIG.annotate.folder}/{wildcards.movie}_{name}" for name in names]
+
+
+def video_models(wildcards):
+    """Files of the models that make videos."""
+    video = CONFIG.reconstruct.video
+    if wildcards.variant != "oracle":
+        video = CONFIG.variant(wildcards.variant).reconstruct.video
+    return [
+        path
+        for part in (video.base, video.text_encoder, video.tokenizer)
+        for path in folder(part)
+    ]
+
+
+def scored_videos(wildcards):
+    """Where the videos of a row of the score table lie."""
+    made_by_evaluate = wildcards.row in ("mean", "retrieval")
+    stage = "evaluate/references" if made_by_evaluate else "reconstruct"
+    return f"{R}/{stage}/{wildcards.row}/{wildcards.subject}/videos.safetensors"
+
+
+def task_outputs(name):
+    """Input function: the task outputs of a row; the references without a brain model have none."""
+
+    def path(wildcards):
+        if wildcards.row in ("mean", "retrieval"):
+            return []
+        return f"{R}/reconstruct/{wildcards.row}/{wildcards.subject}/{name}"
+
+    return path
+
+
+def classifiers():
+    """Files of the networks that judge videos."""
+    evaluate = CONFIG.evaluate
+    return [
+        path
+        for part in (
+            evaluate.frame_classifier,
+            evaluate.video_classifier,
+            evaluate.clip,
+        )
+        for path in folder(part)
+    ]
 
 
 COMPUTE = f"--device {CONFIG.compute.device} --precision {CONFIG.compute.precision} --threads {CONFIG.compute.threads}"

@@ -6,27 +6,27 @@ size that the models see. Test movies also keep the frames that the report plays
 
 
 rule cut_clips:
-    message:
-        "Cut {wildcards.movie} into clips"
     input:
         video=stimulus_of,
     output:
         frames=f"{R}/cut/{{movie}}/frames.safetensors",
         clips=f"{R}/cut/{{movie}}/clips.tsv",
         facts=f"{R}/cut/{{movie}}/video.json",
-    params:
-        settings=settings("cut", without=["playback_frames"]),
-        clip_s=CONFIG.study.clip_s,
     log:
         f"{R}/logs/cut/clips/{{movie}}.log",
     benchmark:
         f"{R}/benchmarks/cut/clips/{{movie}}.tsv"
+    conda:
+        "../envs/cut.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=60,
-    conda:
-        "../envs/cut.yaml"
+    params:
+        settings=settings("cut", without=["playback_frames"]),
+        clip_s=CONFIG.study.clip_s,
+    message:
+        "Cut {wildcards.movie} into clips"
     shell:
         "python -m neurons cut clips --movie {wildcards.movie} --video {input.video:q} --clip-s {params.clip_s}"
         " --settings {params.settings:q} --frames {output.frames:q} --clips {output.clips:q}"
@@ -34,25 +34,25 @@ rule cut_clips:
 
 
 rule cut_playback:
-    message:
-        "Keep the frames of {wildcards.movie} that the report plays"
     input:
         video=stimulus_of,
     output:
         playback=f"{R}/cut/{{movie}}/playback.safetensors",
-    params:
-        settings=settings("cut", only=["playback_frames", "frame_size_px", "fit"]),
-        clip_s=CONFIG.study.clip_s,
     log:
         f"{R}/logs/cut/playback/{{movie}}.log",
     benchmark:
         f"{R}/benchmarks/cut/playback/{{movie}}.tsv"
+    conda:
+        "../envs/cut.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=60,
-    conda:
-        "../envs/cut.yaml"
+    params:
+        settings=settings("cut", only=["playback_frames", "frame_size_px", "fit"]),
+        clip_s=CONFIG.study.clip_s,
+    message:
+        "Keep the frames of {wildcards.movie} that the report plays"
     shell:
         "python -m neurons cut playback --movie {wildcards.movie} --video {input.video:q} --clip-s {params.clip_s}"
         " --settings {params.settings:q} --playback {output.playback:q} 2> {log:q}"

@@ -5,8 +5,6 @@ The brain model is frozen; task weights rise and fall one after another. Reads t
 
 
 rule decouple_fit:
-    message:
-        "Train the task heads of {wildcards.subject}, variant {wildcards.variant}"
     input:
         responses=f"{R}/preprocess/{{subject}}/train.safetensors",
         brain_model=f"{R}/pretrain/{{variant}}/{{subject}}/model.safetensors",
@@ -18,7 +16,9 @@ rule decouple_fit:
         annotation=per_movie("annotate/{movie}/annotation.parquet", TRAIN_MOVIES),
         frames=per_movie("cut/{movie}/frames.safetensors", TRAIN_MOVIES),
         concepts=f"{R}/embed/concepts.safetensors",
-        models=lambda wildcards: folder(CONFIG.variant(wildcards.variant).decouple.language_model)
+        models=lambda wildcards: folder(
+            CONFIG.variant(wildcards.variant).decouple.language_model
+        )
         + folder(CONFIG.embed.vae),
     output:
         model=f"{R}/decouple/{{variant}}/{{subject}}/model.safetensors",
@@ -29,23 +29,25 @@ rule decouple_fit:
             category="decouple",
             labels={"subject": "{subject}", "variant": "{variant}"},
         ),
+    log:
+        f"{R}/logs/decouple/fit/{{variant}}_{{subject}}.log",
+    benchmark:
+        f"{R}/benchmarks/decouple/fit/{{variant}}_{{subject}}.tsv"
+    conda:
+        "../envs/decouple.yaml"
+    threads: CONFIG.compute.threads
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+        gpu=gpus(),
     params:
         settings=of_variant("decouple"),
         vae=model(CONFIG.embed.vae),
         validation_movies=CONFIG.study.validation_movies,
         checkpoints=f"{R}/decouple/{{variant}}/{{subject}}/checkpoints",
         compute=COMPUTE,
-    log:
-        f"{R}/logs/decouple/fit/{{variant}}_{{subject}}.log",
-    benchmark:
-        f"{R}/benchmarks/decouple/fit/{{variant}}_{{subject}}.tsv"
-    threads: CONFIG.compute.threads
-    resources:
-        mem_mb=4000,
-        runtime=1440,
-        gpu=gpus(),
-    conda:
-        "../envs/decouple.yaml"
+    message:
+        "Train the task heads of {wildcards.subject}, variant {wildcards.variant}"
     shell:
         "python -m neurons decouple fit --subject {wildcards.subject} --variant {wildcards.variant}"
         " --responses {input.responses:q} --brain-model {input.brain_model:q}"

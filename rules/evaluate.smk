@@ -6,93 +6,70 @@ rows: the average training video, retrieval by ridge, and the oracle.
 
 BY_BRAIN = [(variant, subject) for variant in VARIANTS for subject in SUBJECTS]
 REFERENCES = list(CONFIG.evaluate.references)
-BY_REFERENCE = [(name, subject) for name in REFERENCES if name == "retrieval" for subject in SUBJECTS] + [
-    (name, "truth") for name in REFERENCES if name in ("mean", "oracle")
-]
+BY_REFERENCE = [
+    (name, subject)
+    for name in REFERENCES
+    if name == "retrieval"
+    for subject in SUBJECTS
+] + [(name, "truth") for name in REFERENCES if name in ("mean", "oracle")]
 SCORED = BY_BRAIN + BY_REFERENCE
 FEATURE_KEYS = ["frame_classifier", "video_classifier", "clip", "batch_size"]
 
 
-def scored_videos(wildcards):
-    """Where the videos of a row of the score table lie."""
-    made_by_evaluate = wildcards.row in ("mean", "retrieval")
-    stage = "evaluate/references" if made_by_evaluate else "reconstruct"
-    return f"{R}/{stage}/{wildcards.row}/{wildcards.subject}/videos.safetensors"
-
-
-def task_outputs(name):
-    """Input function: the task outputs of a row; the references without a brain model have none."""
-
-    def path(wildcards):
-        if wildcards.row in ("mean", "retrieval"):
-            return []
-        return f"{R}/reconstruct/{wildcards.row}/{wildcards.subject}/{name}"
-
-    return path
-
-
-def classifiers():
-    """Files of the networks that judge videos."""
-    evaluate = CONFIG.evaluate
-    return [path for part in (evaluate.frame_classifier, evaluate.video_classifier, evaluate.clip) for path in folder(part)]
-
-
 rule evaluate_truth:
-    message:
-        "Features of the true test clips"
     input:
         frames=per_movie("cut/{movie}/frames.safetensors", TEST_MOVIES),
         models=classifiers(),
     output:
         f"{R}/evaluate/truth/features.safetensors",
-    params:
-        settings=settings("evaluate", only=FEATURE_KEYS),
-        compute=COMPUTE,
     log:
         f"{R}/logs/evaluate/truth.log",
     benchmark:
         f"{R}/benchmarks/evaluate/truth.tsv"
+    conda:
+        "../envs/evaluate.yaml"
     threads: CONFIG.compute.threads
     resources:
         mem_mb=4000,
         runtime=120,
         gpu=gpus(),
-    conda:
-        "../envs/evaluate.yaml"
+    params:
+        settings=settings("evaluate", only=FEATURE_KEYS),
+        compute=COMPUTE,
+    message:
+        "Features of the true test clips"
     shell:
         "python -m neurons evaluate truth --frames {input.frames:q} --settings {params.settings:q} {params.compute}"
         " --output {output:q} 2> {log:q}"
 
 
 rule evaluate_mean:
-    message:
-        "Reference: the average training video"
     input:
         train_frames=per_movie("cut/{movie}/frames.safetensors", TRAIN_MOVIES),
         test_frames=per_movie("cut/{movie}/frames.safetensors", TEST_MOVIES),
     output:
         f"{R}/evaluate/references/mean/truth/videos.safetensors",
-    params:
-        clip_s=CONFIG.study.clip_s,
-        frames=CONFIG.reconstruct.video.frames,
     log:
         f"{R}/logs/evaluate/mean.log",
     benchmark:
         f"{R}/benchmarks/evaluate/mean.tsv"
+    conda:
+        "../envs/evaluate.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
-    conda:
-        "../envs/evaluate.yaml"
+    params:
+        clip_s=CONFIG.study.clip_s,
+        frames=CONFIG.reconstruct.video.frames,
+    message:
+        "Reference: the average training video"
     shell:
         "python -m neurons evaluate mean --train-frames {input.train_frames:q} --test-frames {input.test_frames:q}"
         " --output {output:q} 2> {log:q}"
 
 
 rule evaluate_retrieval:
-    message:
-        "Reference: the nearest training clip for {wildcards.subject}"
     input:
         train=f"{R}/preprocess/{{subject}}/train.safetensors",
         test=f"{R}/preprocess/{{subject}}/test.safetensors",
@@ -100,18 +77,20 @@ rule evaluate_retrieval:
         train_frames=per_movie("cut/{movie}/frames.safetensors", TRAIN_MOVIES),
     output:
         f"{R}/evaluate/references/retrieval/{{subject}}/videos.safetensors",
-    params:
-        validation_movies=CONFIG.study.validation_movies,
     log:
         f"{R}/logs/evaluate/retrieval/{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/evaluate/retrieval/{{subject}}.tsv"
+    conda:
+        "../envs/evaluate.yaml"
     threads: 1
     resources:
         mem_mb=6000,
         runtime=60,
-    conda:
-        "../envs/evaluate.yaml"
+    params:
+        validation_movies=CONFIG.study.validation_movies,
+    message:
+        "Reference: the nearest training clip for {wildcards.subject}"
     shell:
         "python -m neurons evaluate retrieval --subject {wildcards.subject} --train {input.train:q}"
         " --test {input.test:q} --image-tokens {input.image_tokens:q} --train-frames {input.train_frames:q}"
@@ -119,38 +98,36 @@ rule evaluate_retrieval:
 
 
 rule evaluate_features:
-    message:
-        "Features of the videos of {wildcards.row}, {wildcards.subject}"
     input:
         videos=scored_videos,
         frames=per_movie("cut/{movie}/frames.safetensors", TEST_MOVIES),
         models=classifiers(),
     output:
         f"{R}/evaluate/{{row}}/{{subject}}/features.safetensors",
-    wildcard_constraints:
-        row="(?!references).*",
-    params:
-        settings=settings("evaluate", only=FEATURE_KEYS),
-        compute=COMPUTE,
     log:
         f"{R}/logs/evaluate/features/{{row}}_{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/evaluate/features/{{row}}_{{subject}}.tsv"
+    wildcard_constraints:
+        row="(?!references).*",
+    conda:
+        "../envs/evaluate.yaml"
     threads: CONFIG.compute.threads
     resources:
         mem_mb=4000,
         runtime=120,
         gpu=gpus(),
-    conda:
-        "../envs/evaluate.yaml"
+    params:
+        settings=settings("evaluate", only=FEATURE_KEYS),
+        compute=COMPUTE,
+    message:
+        "Features of the videos of {wildcards.row}, {wildcards.subject}"
     shell:
         "python -m neurons evaluate features --videos {input.videos:q} --frames {input.frames:q}"
         " --settings {params.settings:q} {params.compute} --output {output:q} 2> {log:q}"
 
 
 rule evaluate_scores:
-    message:
-        "Score {wildcards.row}, {wildcards.subject}"
     input:
         features=f"{R}/evaluate/{{row}}/{{subject}}/features.safetensors",
         truth=f"{R}/evaluate/truth/features.safetensors",
@@ -164,21 +141,25 @@ rule evaluate_scores:
     output:
         scores=f"{R}/evaluate/{{row}}/{{subject}}/scores.tsv",
         clips=f"{R}/evaluate/{{row}}/{{subject}}/clips.parquet",
-    params:
-        settings=settings("evaluate", only=["seed", "bootstrap", "permutations", "block_clips"]),
-        tasks=lambda wildcards, input: (
-            f"--decoded {input.decoded} --table {input.table}" if input.decoded else ""
-        ),
     log:
         f"{R}/logs/evaluate/scores/{{row}}_{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/evaluate/scores/{{row}}_{{subject}}.tsv"
+    conda:
+        "../envs/evaluate.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=120,
-    conda:
-        "../envs/evaluate.yaml"
+    params:
+        settings=settings(
+            "evaluate", only=["seed", "bootstrap", "permutations", "block_clips"]
+        ),
+        tasks=lambda wildcards, input: (
+            f"--decoded {input.decoded} --table {input.table}" if input.decoded else ""
+        ),
+    message:
+        "Score {wildcards.row}, {wildcards.subject}"
     shell:
         "python -m neurons evaluate scores --variant {wildcards.row} --subject {wildcards.subject}"
         " --features {input.features:q} --truth {input.truth:q} --videos {input.videos:q} --frames {input.frames:q}"
@@ -187,22 +168,26 @@ rule evaluate_scores:
 
 
 rule evaluate_table:
-    message:
-        "Put all scores in one table"
     input:
         scores=[f"{R}/evaluate/{row}/{subject}/scores.tsv" for row, subject in SCORED],
     output:
-        table=report(f"{R}/evaluate/scores.tsv", category="evaluate", labels={"what": "all scores"}),
+        table=report(
+            f"{R}/evaluate/scores.tsv",
+            category="evaluate",
+            labels={"what": "all scores"},
+        ),
         json=f"{R}/evaluate/scores.json",
     log:
         f"{R}/logs/evaluate/table.log",
     benchmark:
         f"{R}/benchmarks/evaluate/table.tsv"
+    conda:
+        "../envs/evaluate.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../envs/evaluate.yaml"
+    message:
+        "Put all scores in one table"
     shell:
         "python -m neurons evaluate table --scores {input.scores:q} --output {output.table:q} --json {output.json:q} 2> {log:q}"

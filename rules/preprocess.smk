@@ -6,28 +6,28 @@ movie agree between repeats of the training runs are kept; test runs have no par
 
 
 rule preprocess_run:
-    message:
-        "Preprocess {wildcards.subject}, {wildcards.movie}, repeat {wildcards.repeat}"
     input:
         bold=bold_of,
         clips=f"{R}/cut/{{movie}}/clips.tsv",
     output:
         responses=f"{R}/preprocess/{{subject}}/runs/{{movie}}_{{repeat}}.safetensors",
+    log:
+        f"{R}/logs/preprocess/run/{{subject}}_{{movie}}_{{repeat}}.log",
+    benchmark:
+        f"{R}/benchmarks/preprocess/run/{{subject}}_{{movie}}_{{repeat}}.tsv"
+    conda:
+        "../envs/preprocess.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         settings=settings("preprocess", without=["selection"]),
         onset_s=onset_of,
         clip_s=CONFIG.study.clip_s,
         repetition_time_s=CONFIG.study.repetition_time_s,
-    log:
-        f"{R}/logs/preprocess/run/{{subject}}_{{movie}}_{{repeat}}.log",
-    benchmark:
-        f"{R}/benchmarks/preprocess/run/{{subject}}_{{movie}}_{{repeat}}.tsv"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    conda:
-        "../envs/preprocess.yaml"
+    message:
+        "Preprocess {wildcards.subject}, {wildcards.movie}, repeat {wildcards.repeat}"
     shell:
         "python -m neurons preprocess run --bold {input.bold:q} --subject {wildcards.subject}"
         " --movie {wildcards.movie} --repeat {wildcards.repeat} --clips {input.clips:q}"
@@ -36,32 +36,32 @@ rule preprocess_run:
 
 
 rule preprocess_select:
-    message:
-        "Select vertices of {wildcards.subject} by the agreement of training repeats"
     input:
         runs=runs_of("train"),
     output:
         selection=f"{R}/preprocess/{{subject}}/selection.parquet",
-    params:
-        settings=json.dumps(CONFIG.preprocess.selection.model_dump(mode="json"), sort_keys=True),
     log:
         f"{R}/logs/preprocess/select/{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/preprocess/select/{{subject}}.tsv"
+    conda:
+        "../envs/preprocess.yaml"
     threads: 1
     resources:
         mem_mb=3000,
         runtime=30,
-    conda:
-        "../envs/preprocess.yaml"
+    params:
+        settings=json.dumps(
+            CONFIG.preprocess.selection.model_dump(mode="json"), sort_keys=True
+        ),
+    message:
+        "Select vertices of {wildcards.subject} by the agreement of training repeats"
     shell:
         "python -m neurons preprocess select --subject {wildcards.subject} --runs {input.runs:q}"
         " --settings {params.settings:q} --selection {output.selection:q} 2> {log:q}"
 
 
 rule preprocess_gather:
-    message:
-        "Gather the responses of {wildcards.subject}"
     input:
         train_runs=runs_of("train"),
         test_runs=runs_of("test"),
@@ -73,12 +73,14 @@ rule preprocess_gather:
         f"{R}/logs/preprocess/gather/{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/preprocess/gather/{{subject}}.tsv"
+    conda:
+        "../envs/preprocess.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=30,
-    conda:
-        "../envs/preprocess.yaml"
+    message:
+        "Gather the responses of {wildcards.subject}"
     shell:
         "python -m neurons preprocess gather --subject {wildcards.subject} --train-runs {input.train_runs:q}"
         " --test-runs {input.test_runs:q} --selection {input.selection:q} --train {output.train:q}"
@@ -86,8 +88,6 @@ rule preprocess_gather:
 
 
 rule preprocess_quality:
-    message:
-        "Judge the runs of {wildcards.subject}"
     input:
         runs=runs_of(),
         selection=f"{R}/preprocess/{{subject}}/selection.parquet",
@@ -107,12 +107,14 @@ rule preprocess_quality:
         f"{R}/logs/preprocess/quality/{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/preprocess/quality/{{subject}}.tsv"
+    conda:
+        "../envs/preprocess.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=30,
-    conda:
-        "../envs/preprocess.yaml"
+    message:
+        "Judge the runs of {wildcards.subject}"
     shell:
         "python -m neurons preprocess quality --subject {wildcards.subject} --runs {input.runs:q}"
         " --selection {input.selection:q} --table {output.table:q} --summary {output.summary:q}"

@@ -6,8 +6,6 @@ Reads training movies only; whole training movies are held out to choose the epo
 
 
 rule pretrain_fit:
-    message:
-        "Train the brain model of {wildcards.subject}, variant {wildcards.variant}"
     input:
         responses=f"{R}/preprocess/{{subject}}/train.safetensors",
         image_tokens=per_movie("embed/{movie}/image_tokens.safetensors", TRAIN_MOVIES),
@@ -16,22 +14,24 @@ rule pretrain_fit:
         model=f"{R}/pretrain/{{variant}}/{{subject}}/model.safetensors",
         log=f"{R}/pretrain/{{variant}}/{{subject}}/training.tsv",
         summary=f"{R}/pretrain/{{variant}}/{{subject}}/validation.json",
-    params:
-        settings=of_variant("pretrain"),
-        validation_movies=CONFIG.study.validation_movies,
-        checkpoints=f"{R}/pretrain/{{variant}}/{{subject}}/checkpoints",
-        compute=COMPUTE,
     log:
         f"{R}/logs/pretrain/fit/{{variant}}_{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/pretrain/fit/{{variant}}_{{subject}}.tsv"
+    conda:
+        "../envs/pretrain.yaml"
     threads: CONFIG.compute.threads
     resources:
         mem_mb=4000,
         runtime=1440,
         gpu=gpus(),
-    conda:
-        "../envs/pretrain.yaml"
+    params:
+        settings=of_variant("pretrain"),
+        validation_movies=CONFIG.study.validation_movies,
+        checkpoints=f"{R}/pretrain/{{variant}}/{{subject}}/checkpoints",
+        compute=COMPUTE,
+    message:
+        "Train the brain model of {wildcards.subject}, variant {wildcards.variant}"
     shell:
         "python -m neurons pretrain fit --subject {wildcards.subject} --variant {wildcards.variant}"
         " --responses {input.responses:q} --image-tokens {input.image_tokens:q} --text {input.text:q}"

@@ -9,8 +9,6 @@ RECONSTRUCTED = f"{R}/reconstruct/{{variant}}/{{subject}}"
 
 
 rule reconstruct_decode:
-    message:
-        "Decode the four tasks of {wildcards.subject}, variant {wildcards.variant}"
     input:
         responses=f"{R}/preprocess/{{subject}}/test.safetensors",
         brain_model=f"{R}/pretrain/{{variant}}/{{subject}}/model.safetensors",
@@ -19,22 +17,26 @@ rule reconstruct_decode:
     output:
         decoded=f"{RECONSTRUCTED}/decoded.safetensors",
         table=f"{RECONSTRUCTED}/decoded.tsv",
-    wildcard_constraints:
-        variant="(?!oracle).*",
-    params:
-        settings=of_variant("reconstruct", only=["seed", "prompt_concepts", "concept_threshold"]),
-        compute=COMPUTE,
     log:
         f"{R}/logs/reconstruct/decode/{{variant}}_{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/reconstruct/decode/{{variant}}_{{subject}}.tsv"
+    wildcard_constraints:
+        variant="(?!oracle).*",
+    conda:
+        "../envs/reconstruct.yaml"
     threads: CONFIG.compute.threads
     resources:
         mem_mb=4000,
         runtime=120,
         gpu=gpus(),
-    conda:
-        "../envs/reconstruct.yaml"
+    params:
+        settings=of_variant(
+            "reconstruct", only=["seed", "prompt_concepts", "concept_threshold"]
+        ),
+        compute=COMPUTE,
+    message:
+        "Decode the four tasks of {wildcards.subject}, variant {wildcards.variant}"
     shell:
         "python -m neurons reconstruct decode --subject {wildcards.subject} --variant {wildcards.variant}"
         " --responses {input.responses:q} --brain-model {input.brain_model:q} --decoupler {input.decoupler:q}"
@@ -43,8 +45,6 @@ rule reconstruct_decode:
 
 
 rule reconstruct_oracle:
-    message:
-        "Take the true task outputs"
     input:
         annotation=per_movie("annotate/{movie}/annotation.parquet", TEST_MOVIES),
         labels=per_movie("annotate/{movie}/labels.safetensors", TEST_MOVIES),
@@ -54,63 +54,56 @@ rule reconstruct_oracle:
     output:
         decoded=f"{R}/reconstruct/oracle/truth/decoded.safetensors",
         table=f"{R}/reconstruct/oracle/truth/decoded.tsv",
-    params:
-        settings=settings("reconstruct", only=["prompt_concepts", "concept_threshold"]),
     log:
         f"{R}/logs/reconstruct/oracle.log",
     benchmark:
         f"{R}/benchmarks/reconstruct/oracle.tsv"
+    conda:
+        "../envs/reconstruct.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
-    conda:
-        "../envs/reconstruct.yaml"
+    params:
+        settings=settings("reconstruct", only=["prompt_concepts", "concept_threshold"]),
+    message:
+        "Take the true task outputs"
     shell:
         "python -m neurons reconstruct oracle --annotation {input.annotation:q} --labels {input.labels:q}"
         " --image-tokens {input.image_tokens:q} --latents {input.latents:q} --text {input.text:q}"
         " --settings {params.settings:q} --output {output.decoded:q} --table {output.table:q} 2> {log:q}"
 
 
-def video_models(wildcards):
-    """Files of the models that make videos."""
-    video = CONFIG.reconstruct.video
-    if wildcards.variant != "oracle":
-        video = CONFIG.variant(wildcards.variant).reconstruct.video
-    return [path for part in (video.base, video.text_encoder, video.tokenizer) for path in folder(part)]
-
-
 rule reconstruct_control:
-    message:
-        "Control images of {wildcards.subject}, variant {wildcards.variant}"
     input:
         decoded=f"{RECONSTRUCTED}/decoded.safetensors",
-        models=lambda wildcards: folder(CONFIG.reconstruct.control.unclip) + folder(CONFIG.embed.vae),
+        models=lambda wildcards: folder(CONFIG.reconstruct.control.unclip)
+        + folder(CONFIG.embed.vae),
     output:
         f"{RECONSTRUCTED}/control.safetensors",
-    params:
-        settings=of_variant("reconstruct", only=["seed", "control", "batch_size"]),
-        vae=model(CONFIG.embed.vae),
-        compute=COMPUTE,
     log:
         f"{R}/logs/reconstruct/control/{{variant}}_{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/reconstruct/control/{{variant}}_{{subject}}.tsv"
+    conda:
+        "../envs/reconstruct.yaml"
     threads: CONFIG.compute.threads
     resources:
         mem_mb=4000,
         runtime=720,
         gpu=gpus(),
-    conda:
-        "../envs/reconstruct.yaml"
+    params:
+        settings=of_variant("reconstruct", only=["seed", "control", "batch_size"]),
+        vae=model(CONFIG.embed.vae),
+        compute=COMPUTE,
+    message:
+        "Control images of {wildcards.subject}, variant {wildcards.variant}"
     shell:
         "python -m neurons reconstruct control --decoded {input.decoded:q} --settings {params.settings:q}"
         " --vae {params.vae:q} {params.compute} --output {output:q} 2> {log:q}"
 
 
 rule reconstruct_videos:
-    message:
-        "Videos of {wildcards.subject}, variant {wildcards.variant}, chunk {wildcards.chunk}"
     input:
         decoded=f"{RECONSTRUCTED}/decoded.safetensors",
         table=f"{RECONSTRUCTED}/decoded.tsv",
@@ -119,51 +112,59 @@ rule reconstruct_videos:
         vae=folder(CONFIG.embed.vae),
     output:
         manifest=f"{RECONSTRUCTED}/chunks/{{chunk}}.tsv",
-    params:
-        settings=of_variant("reconstruct", only=["seed", "mask_space", "mask_floor", "video", "batch_size"]),
-        chunks=CONFIG.reconstruct.chunks,
-        clip_s=CONFIG.study.clip_s,
-        vae=model(CONFIG.embed.vae),
-        clips=f"{RECONSTRUCTED}/clips",
-        compute=COMPUTE,
     log:
         f"{R}/logs/reconstruct/videos/{{variant}}_{{subject}}_{{chunk}}.log",
     benchmark:
         f"{R}/benchmarks/reconstruct/videos/{{variant}}_{{subject}}_{{chunk}}.tsv"
+    conda:
+        "../envs/reconstruct.yaml"
     threads: CONFIG.compute.threads
     resources:
         mem_mb=4000,
         runtime=1440,
         gpu=gpus(),
-    conda:
-        "../envs/reconstruct.yaml"
+    params:
+        settings=of_variant(
+            "reconstruct",
+            only=["seed", "mask_space", "mask_floor", "video", "batch_size"],
+        ),
+        chunks=CONFIG.reconstruct.chunks,
+        clip_s=CONFIG.study.clip_s,
+        phase=CONFIG.cut.phase,
+        vae=model(CONFIG.embed.vae),
+        clips=f"{RECONSTRUCTED}/clips",
+        compute=COMPUTE,
+    message:
+        "Videos of {wildcards.subject}, variant {wildcards.variant}, chunk {wildcards.chunk}"
     shell:
         "python -m neurons reconstruct videos --decoded {input.decoded:q} --table {input.table:q}"
         " --control {input.control:q} --chunk {wildcards.chunk} --chunks {params.chunks}"
-        " --clip-s {params.clip_s} --settings {params.settings:q} --vae {params.vae:q} {params.compute}"
+        " --clip-s {params.clip_s} --phase {params.phase} --settings {params.settings:q} --vae {params.vae:q} {params.compute}"
         " --clips {params.clips:q} --manifest {output.manifest:q} 2> {log:q}"
 
 
 rule reconstruct_gather:
-    message:
-        "Gather the videos of {wildcards.subject}, variant {wildcards.variant}"
     input:
-        manifests=expand(f"{RECONSTRUCTED}/chunks/{{chunk}}.tsv", chunk=CHUNKS, allow_missing=True),
+        manifests=expand(
+            f"{RECONSTRUCTED}/chunks/{{chunk}}.tsv", chunk=CHUNKS, allow_missing=True
+        ),
         decoded=f"{RECONSTRUCTED}/decoded.safetensors",
     output:
         f"{RECONSTRUCTED}/videos.safetensors",
-    params:
-        clips=f"{RECONSTRUCTED}/clips",
     log:
         f"{R}/logs/reconstruct/gather/{{variant}}_{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/reconstruct/gather/{{variant}}_{{subject}}.tsv"
+    conda:
+        "../envs/reconstruct.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
-    conda:
-        "../envs/reconstruct.yaml"
+    params:
+        clips=f"{RECONSTRUCTED}/clips",
+    message:
+        "Gather the videos of {wildcards.subject}, variant {wildcards.variant}"
     shell:
         "python -m neurons reconstruct gather --manifests {input.manifests:q} --decoded {input.decoded:q}"
         " --clips {params.clips:q} --output {output:q} 2> {log:q}"

@@ -2,50 +2,69 @@
 
 
 rule report_page:
-    message:
-        "Write the report"
     input:
         scores=f"{R}/evaluate/scores.tsv",
-        clip_scores=[f"{R}/evaluate/{row}/{subject}/clips.parquet" for row, subject in SCORED],
+        clip_scores=[
+            f"{R}/evaluate/{row}/{subject}/clips.parquet" for row, subject in SCORED
+        ],
         videos=[
             f"{R}/reconstruct/{variant}/{subject}/videos.safetensors"
-            for variant, subject in BY_BRAIN + ([("oracle", "truth")] if "oracle" in REFERENCES else [])
+            for variant, subject in BY_BRAIN
+            + ([("oracle", "truth")] if "oracle" in REFERENCES else [])
         ],
         decoded=[
             f"{R}/reconstruct/{variant}/{subject}/decoded.safetensors"
-            for variant, subject in BY_BRAIN + ([("oracle", "truth")] if "oracle" in REFERENCES else [])
+            for variant, subject in BY_BRAIN
+            + ([("oracle", "truth")] if "oracle" in REFERENCES else [])
         ],
         tables=[
             f"{R}/reconstruct/{variant}/{subject}/decoded.tsv"
-            for variant, subject in BY_BRAIN + ([("oracle", "truth")] if "oracle" in REFERENCES else [])
+            for variant, subject in BY_BRAIN
+            + ([("oracle", "truth")] if "oracle" in REFERENCES else [])
         ],
         controls=[
             f"{R}/reconstruct/{variant}/{subject}/control.safetensors"
-            for variant, subject in BY_BRAIN + ([("oracle", "truth")] if "oracle" in REFERENCES else [])
+            for variant, subject in BY_BRAIN
+            + ([("oracle", "truth")] if "oracle" in REFERENCES else [])
         ],
         playback=per_movie("cut/{movie}/playback.safetensors", TEST_MOVIES),
         annotation=per_movie("annotate/{movie}/annotation.parquet", TEST_MOVIES),
         clips=per_movie("cut/{movie}/clips.tsv", TEST_MOVIES),
-        pretraining=[f"{R}/pretrain/{variant}/{subject}/training.tsv" for variant, subject in BY_BRAIN],
-        decoupling=[f"{R}/decouple/{variant}/{subject}/training.tsv" for variant, subject in BY_BRAIN],
-        early_looks=[f"{R}/decouple/{variant}/{subject}/early_look.png" for variant, subject in BY_BRAIN],
+        pretraining=[
+            f"{R}/pretrain/{variant}/{subject}/training.tsv"
+            for variant, subject in BY_BRAIN
+        ],
+        decoupling=[
+            f"{R}/decouple/{variant}/{subject}/training.tsv"
+            for variant, subject in BY_BRAIN
+        ],
+        early_looks=[
+            f"{R}/decouple/{variant}/{subject}/early_look.png"
+            for variant, subject in BY_BRAIN
+        ],
         quality=expand(f"{R}/preprocess/{{subject}}/quality.json", subject=SUBJECTS),
-        quality_pictures=expand(f"{R}/preprocess/{{subject}}/quality.png", subject=SUBJECTS),
+        quality_pictures=expand(
+            f"{R}/preprocess/{{subject}}/quality.png", subject=SUBJECTS
+        ),
     output:
-        page=report(f"{R}/report/index.html", category="report", labels={"what": "page"}),
-    params:
-        settings=settings("report"),
-        study=json.dumps({"name": CONFIG.study.name, "source": CONFIG.study.source}),
+        page=report(
+            f"{R}/report/index.html", category="report", labels={"what": "page"}
+        ),
     log:
         f"{R}/logs/report/page.log",
     benchmark:
         f"{R}/benchmarks/report/page.tsv"
+    conda:
+        "../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
-    conda:
-        "../envs/report.yaml"
+    params:
+        settings=settings("report"),
+        study=json.dumps({"name": CONFIG.study.name, "source": CONFIG.study.source}),
+    message:
+        "Write the report"
     shell:
         "python -m neurons report page --scores {input.scores:q} --clip-scores {input.clip_scores:q}"
         " --videos {input.videos:q} --decoded {input.decoded:q} --tables {input.tables:q}"

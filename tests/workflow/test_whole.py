@@ -1,0 +1,95 @@
+"""The whole workflow on a tiny study: it ends, a brain without signal decodes nothing, and kills change nothing."""
+
+import importlib.util
+import sys
+
+import numpy as np
+import pytest
+
+from neurons.artifacts import read_table
+from tests.workflow.conftest import ROOT
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def harness():
+    """The program that kills and resumes."""
+    specification = importlib.util.spec_from_file_location(
+        "kill_and_resume", ROOT / "benchmarks/kill_and_resume.py"
+    )
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def calm(harness, tmp_path_factory):
+    """A finished, undisturbed run."""
+    folder = tmp_path_factory.mktemp("whole") / "calm"
+    harness.prepare(folder)
+    harness.finish(folder)
+    return folder
+
+
+def test_every_declared_artifact_exists_and_a_second_run_does_nothing(harness, calm):
+    import subprocess
+
+    again = subprocess.run(
+        harness.command("--cores", "1"),
+        cwd=calm,
+        env=harness.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Nothing to be done" in again.stdout + again.stderr
+    page = (calm / "results/tiny/report/index.html").read_text()
+    assert "Simulated study" in page
+
+
+def test_no_training_step_reads_a_test_file(calm):
+    for stage in ("pretrain", "decouple"):
+        text = (ROOT / "rules" / f"{stage}.smk").read_text()
+        assert "TEST_MOVIES" not in text and "test.safetensors" not in text
+    from neurons.artifacts import TensorFile
+
+    for stage in ("pretrain", "decouple"):
+        made_by = TensorFile(calm / f"results/tiny/{stage}/ours/subject1/model.safetensors").metadata[
+            "provenance"
+        ]
+        test_hashes = {
+            TensorFile(path).metadata["content_hash"]
+            for path in calm.glob("results/tiny/*/test1/*.safetensors")
+        } | {TensorFile(calm / "results/tiny/preprocess/subject1/test.safetensors").metadata["content_hash"]}
+        read = {value for files in made_by["inputs"].values() for value in files.values()}
+        assert read and not read & test_hashes
+
+
+def test_without_signal_nothing_is_decoded(calm):
+    scores = read_table(calm / "results/tiny/evaluate/scores.tsv")
+    brain = scores[(scores["variant"] == "ours") & scores["p"].notna()]
+    assert len(brain) >= 8
+    # About one in a hundred of these would be below .01 by chance, were they independent.
+    significant = brain[brain["p"] < 0.01]
+    assert len(significant) <= 1, significant[["metric", "value", "permutation_mean", "p"]].to_string()
+    video = brain.set_index("metric").loc["video_2way_gt1"]
+    assert video["low"] <= video["permutation_mean"] <= video["high"]
+
+
+def test_the_oracle_is_far_above_the_empty_brain(calm):
+    scores = read_table(calm / "results/tiny/evaluate/scores.tsv").set_index(["variant", "metric"])["value"]
+    assert scores["oracle", "video_2way_gt1"] > scores["ours", "video_2way_gt1"] + 0.2
+
+
+def test_kills_at_random_moments_change_no_artifact(harness, calm, tmp_path):
+    folder = tmp_path / "disturbed"
+    harness.prepare(folder)
+    hit = harness.disturb(folder, kills=4, seed=1, longest_s=30.0)
+    assert hit["pretrain"] == hit["decouple"] == 1
+    expected, found = harness.artifacts(calm), harness.artifacts(folder)
+    assert expected.keys() == found.keys()
+    different = [path for path in expected if expected[path] != found[path]]
+    assert different == []
+    assert np.isfinite(read_table(folder / "results/tiny/evaluate/scores.tsv")["value"].dropna()).all()
