@@ -239,7 +239,10 @@ def write_tensors(
         *(
             part
             for name in sorted(arrays)
-            for part in (f"{name}{arrays[name].dtype}{arrays[name].shape}".encode(), arrays[name].data.cast("B") if arrays[name].size else b"")
+            for part in (
+                f"{name}{arrays[name].dtype}{arrays[name].shape}".encode(),
+                arrays[name].data.cast("B") if arrays[name].size else b"",
+            )
         ),
         json.dumps([list(clip_ids or []), metadata], sort_keys=True).encode(),
     )
@@ -323,7 +326,9 @@ class TensorFile:
         return np.asarray(self[name][locate(clip_ids, self.clip_ids, str(self.path))])
 
 
-def gather(paths: Sequence[Path], name: str, clip_ids: Sequence[str] | None = None) -> tuple[np.ndarray, list[str]]:
+def gather(
+    paths: Sequence[Path], name: str, clip_ids: Sequence[str] | None = None
+) -> tuple[np.ndarray, list[str]]:
     """Rows of the same tensor over several files (one per movie), concatenated, joined by clip id.
 
     Parameters
@@ -348,7 +353,10 @@ def write_table(path: Path, table: pd.DataFrame, made_by: Provenance) -> None:
     with atomic(path) as temporary:
         if path.suffix == ".parquet":
             arrow = pa.Table.from_pandas(table, preserve_index=False)
-            facts = {**(arrow.schema.metadata or {}), b"provenance": json.dumps(made_by, sort_keys=True).encode()}
+            facts = {
+                **(arrow.schema.metadata or {}),
+                b"provenance": json.dumps(made_by, sort_keys=True).encode(),
+            }
             pq.write_table(arrow.replace_schema_metadata(facts), temporary)
         elif path.suffix == ".tsv":
             with temporary.open("w") as stream:

@@ -42,11 +42,14 @@ class Study(Section):
         "simulated", description="simulated: the workflow makes the study; files: it exists under `root`"
     )
     root: str = Field(
-        "results/simulated/simulate/video_fmri_dataset", description="folder that the run table's paths start from"
+        "results/simulated/simulate/video_fmri_dataset",
+        description="folder that the run table's paths start from",
     )
     runs: str = Field("config/runs/simulated.tsv", description="run table (TSV)")
     validation_movies: list[str] = Field(
-        ["seg17", "seg18"], min_length=1, description="training movies held out to choose models; never test movies"
+        ["seg17", "seg18"],
+        min_length=1,
+        description="training movies held out to choose models; never test movies",
     )
     repetition_time_s: Positive = Field(2.0, description="time between volumes, in s")
     clip_s: Positive = Field(2.0, description="length of a clip, in s")
@@ -65,7 +68,7 @@ class Simulate(Section):
 
     seed: Natural = Field(0, description="seed of movies and brains")
     train_movie_s: Positive = Field(96.0, description="length of a training movie, in s")
-    test_movie_s: Positive = Field(80.0, description="length of a test movie, in s")
+    test_movie_s: Positive = Field(60.0, description="length of a test movie, in s")
     frame_size_px: Count = Field(128, ge=64, description="width and height of the movies, in px")
     frame_rate_hz: Positive = Field(30.0, description="frames per second of the movies")
     subjects: dict[str, SimulatedSubject] = Field(
@@ -73,7 +76,8 @@ class Simulate(Section):
         description="signal of each subject of the run table",
     )
     faults: list[str] = Field(
-        [], description="faults of real data to write on purpose, `<fault>:<run>` (see `neurons simulate --help`)"
+        [],
+        description="faults of real data to write on purpose, `<fault>:<run>` (see `neurons simulate --help`)",
     )
 
 
@@ -85,8 +89,12 @@ class Cut(Section):
         0.5, description="where in its interval a frame is taken: 0 the start, 0.5 the middle"
     )
     frame_size_px: Count = Field(64, description="width and height of the stored frames, in px")
-    fit: Literal["crop", "stretch"] = Field("crop", description="how a movie that is not square becomes square")
-    playback_frames: Count = Field(16, description="frames per clip of test movies kept for the report's player")
+    fit: Literal["crop", "stretch"] = Field(
+        "crop", description="how a movie that is not square becomes square"
+    )
+    playback_frames: Count = Field(
+        16, description="frames per clip of test movies kept for the report's player"
+    )
     cut_threshold: Positive = Field(27.0, description="content difference that counts as a scene cut")
 
 
@@ -97,7 +105,8 @@ class Selection(Section):
     correction: Literal["bonferroni", "fdr"] = Field("bonferroni", description="correction over vertices")
     minimum: Count = Field(50, description="fewer selected vertices than this stop the workflow")
     fallback_top: Natural = Field(
-        0, description="if fewer than `minimum` pass, take this many best vertices instead (0: stop with an error)"
+        0,
+        description="if fewer than `minimum` pass, take this many best vertices instead (0: stop with an error)",
     )
 
 
@@ -107,16 +116,21 @@ class Preprocess(Section):
     hemodynamic_delay_s: Annotated[float, Field(ge=0, le=20)] = Field(
         4.0, description="delay between a clip and the volume it is paired with, in s"
     )
-    detrend_order: Annotated[int, Field(ge=0, le=10)] = Field(4, description="order of the polynomial removed per run")
+    detrend_order: Annotated[int, Field(ge=0, le=10)] = Field(
+        4, description="order of the polynomial removed per run"
+    )
     selection: Selection = Selection()
 
 
 class KeyObject(Section):
     """The paper's rule for the key object of a clip."""
 
-    maximum_area: Fraction = Field(0.5, description="objects above this share of the image are not key objects")
+    maximum_area: Fraction = Field(
+        0.5, description="objects above this share of the image are not key objects"
+    )
     priority_concepts: list[str] = Field(
-        ["human", "animal", "mammal", "fish", "reptile", "insect"], description="concepts that are chosen first"
+        ["human", "animal", "mammal", "fish", "reptile", "insect"],
+        description="concepts that are chosen first",
     )
     priority_weight: Positive = Field(2.0, description="factor on the displacement of priority objects")
     background_concepts: list[str] = Field(
@@ -132,7 +146,9 @@ class Annotate(Section):
     """Clips to captions, tags, concepts, masks and key objects."""
 
     backend: Literal["table"] = Field("table", description="where captions, tags and masks come from")
-    folder: str = Field("results/simulated/simulate/annotations", description="folder of the `table` back end")
+    folder: str = Field(
+        "results/simulated/simulate/annotations", description="folder of the `table` back end"
+    )
     mask_size_px: Count = Field(64, description="width and height of stored masks, in px")
     key_object: KeyObject = KeyObject()
 
@@ -146,7 +162,9 @@ class Embed(Section):
     )
     vae: Model = Model(path="resources/miniatures/vae")
     language_model: Model = Model(path="resources/miniatures/gpt2")
-    caption_tokens: Count = Field(32, description="longest caption, in tokens of the language model; longer is an error")
+    caption_tokens: Count = Field(
+        32, description="longest caption, in tokens of the language model; longer is an error"
+    )
     batch_size: Count = Field(64, description="frames or texts per forward pass")
 
 
@@ -157,7 +175,9 @@ class Optimiser(Section):
     batch_size: Count = Field(description="(clip, repeat) pairs per step")
     learning_rate: Positive = Field(description="peak of the one-cycle schedule")
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW weight decay")
-    checkpoint_every: Count = Field(5, description="epochs between checkpoints that a killed run resumes from")
+    checkpoint_every: Count = Field(
+        5, description="epochs between checkpoints that a killed run resumes from"
+    )
 
 
 class Pretrain(Section):
@@ -165,15 +185,29 @@ class Pretrain(Section):
 
     seed: Natural = Field(0, description="seed of initialisation and sampling")
     window_tr: list[int] = Field(
-        [-1, 0, 1], min_length=1, description="volumes around the lagged one, one ridge per lag; [0] is the paper"
+        [-1, 0, 1],
+        min_length=1,
+        description="volumes around the lagged one, one ridge per lag; [0] is the paper",
     )
-    target: Literal["video", "frame"] = Field("video", description="CLIP tokens of all frames, or of the middle one")
-    hidden_width: Count = Field(512, description="width after the ridge (paper scale: 4096)")
+    target: Literal["video", "frame"] = Field(
+        "video", description="CLIP tokens of all frames, or of the middle one"
+    )
+    ridge: Literal["closed_form", "trained"] = Field(
+        "closed_form",
+        description="closed_form: cross-validated ridge to principal components of the features, frozen; "
+        "trained: by gradient descent with the rest (the paper)",
+    )
+    hidden_width: Count = Field(256, description="width after the ridge (paper scale: 4096)")
     blocks: Natural = Field(4, description="residual MLP blocks of the backbone")
     dropout: Fraction = Field(0.15, description="dropout of backbone and ridge output")
+    ridge_weight_decay: Annotated[float, Field(ge=0)] = Field(
+        0.01, description="AdamW weight decay of a trained ridge, which has most of the weights"
+    )
     mixco_temperature: Positive = Field(0.006, description="temperature of the BiMixCo loss")
     mixco_beta: Positive = Field(0.15, description="parameter of the Beta distribution of mixing weights")
-    text_weight: Annotated[float, Field(ge=0)] = Field(0.25, description="weight of the contrastive text loss")
+    text_weight: Annotated[float, Field(ge=0)] = Field(
+        0.25, description="weight of the contrastive text loss"
+    )
     text_temperature: Positive = Field(0.1, description="temperature of the contrastive text loss")
     regression_weight: Annotated[float, Field(ge=0)] = Field(
         0.0, description="weight of a mean squared error on tokens, auxiliary (0 is the paper)"
@@ -182,13 +216,19 @@ class Pretrain(Section):
 
 
 class TaskWeights(Section):
-    """Factor on each task's loss, beside the progressive weights."""
+    """Factor on each loss of the decoupler, beside the progressive weights of the four tasks."""
 
-    segmentation: Annotated[float, Field(ge=0)] = 1.0
-    concepts: Annotated[float, Field(ge=0)] = 1.0
-    description: Annotated[float, Field(ge=0)] = 1.0
-    blurry_video: Annotated[float, Field(ge=0)] = 1.0
-    prior: Annotated[float, Field(ge=0)] = 1.0
+    segmentation: Annotated[float, Field(ge=0)] = Field(1.0, description="masks of the key object")
+    concepts: Annotated[float, Field(ge=0)] = Field(1.0, description="the 51 concepts")
+    description: Annotated[float, Field(ge=0)] = Field(1.0, description="captions")
+    blurry_video: Annotated[float, Field(ge=0)] = Field(1.0, description="VAE latents of the frames")
+    prior: Annotated[float, Field(ge=0)] = Field(1.0, description="denoising of image tokens (released: 30)")
+    text: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="contrast of text embedding and captions (released: 1)"
+    )
+    image: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="SoftCLIP contrast of video embedding and image tokens (released: 1)"
+    )
 
 
 class Decouple(Section):
@@ -198,18 +238,27 @@ class Decouple(Section):
     heads_input: Literal["brain", "prior"] = Field("brain", description="which embedding the task heads read")
     progressive: bool = Field(True, description="progressive task weights (1 -> 10 -> 1), or all 1")
     weights: TaskWeights = TaskWeights()
-    dice_weight: Annotated[float, Field(ge=0)] = Field(0.0, description="weight of a per-clip Dice term beside BCE")
+    dice_weight: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="weight of a per-clip Dice term beside BCE"
+    )
     dropout: Fraction = Field(0.1, description="dropout of the task heads")
-    decoder_width: Count = Field(64, description="channels of the text-driven video decoder (paper scale: 512)")
-    prior_blocks: Count = Field(3, description="transformer blocks of the prior (paper scale: 6)")
+    decoder_width: Count = Field(
+        32, description="channels of the text-driven video decoder (paper scale: 512)"
+    )
+    prior_blocks: Count = Field(2, description="transformer blocks of the prior (paper scale: 6)")
+    prior_steps: Count = Field(10, description="sampling steps of the prior (released: 100)")
+    prefix_tokens: Count = Field(
+        1, description="pseudo-tokens that the text embedding becomes for the language model"
+    )
     language_model: Model = Model(path="resources/miniatures/gpt2")
-    optimiser: Optimiser = Optimiser(epochs=30, batch_size=32, learning_rate=3e-4)
+    optimiser: Optimiser = Optimiser(epochs=10, batch_size=32, learning_rate=1e-3)
 
 
 class ControlImage(Section):
     """unCLIP: CLIP tokens to the control image."""
 
     unclip: Model = Model(path="resources/miniatures/unclip")
+    vae: Model | None = Field(None, description="autoencoder of unCLIP; null: the study's (`embed.vae`)")
     steps: Count = Field(12, description="sampling steps (paper scale: 38)")
     guidance: Positive = Field(2.0, description="classifier-free guidance scale (paper scale: 5)")
 
@@ -221,12 +270,20 @@ class Video(Section):
     text_encoder: Model = Model(path="resources/miniatures/text_encoder")
     tokenizer: Model = Model(path="resources/miniatures/tokenizer")
     frames: Count = Field(16, description="frames per clip, evenly over its duration")
+    frame_size_px: Count | None = Field(
+        None,
+        description="width and height of the videos, in px; null: the size that the model was trained on",
+    )
     steps: Count = Field(12, description="sampling steps of a full trajectory (paper scale: 25)")
     guidance: Positive = Field(4.0, description="classifier-free guidance scale (paper scale: 8.5)")
     strength: Annotated[float, Field(gt=0, le=1)] = Field(
         0.8, description="share of the trajectory that is run from the noised blurry video; 1 ignores it"
     )
     control_scale: Annotated[float, Field(ge=0)] = Field(0.8, description="weight of the control image")
+    control_frame: Literal["middle", "first"] = Field(
+        "middle",
+        description="frame that the control image guides: the one at its own time in the clip, or the first",
+    )
     prompt_suffix: str = Field("", description="appended to every prompt")
     negative_prompt: str = Field("", description="negative prompt")
 
@@ -234,9 +291,15 @@ class Video(Section):
 class Reconstruct(Section):
     """Test responses to task outputs, control images and videos."""
 
-    seed: Natural = Field(0, description="seed of diffusion noise; each clip's own seed follows from it and the clip id")
-    mask_space: Literal["pixel", "latent"] = Field("pixel", description="where masks emphasise the key object")
-    mask_floor: Fraction = Field(0.5, description="weight of the background under mask emphasis; 1 is no emphasis")
+    seed: Natural = Field(
+        0, description="seed of diffusion noise; each clip's own seed follows from it and the clip id"
+    )
+    mask_space: Literal["pixel", "latent"] = Field(
+        "pixel", description="where masks emphasise the key object"
+    )
+    mask_floor: Fraction = Field(
+        0.5, description="weight of the background under mask emphasis; 1 is no emphasis"
+    )
     prompt_concepts: bool = Field(True, description="append recognised concepts that the description lacks")
     concept_threshold: Fraction = Field(0.5, description="probability above which a concept is recognised")
     control: ControlImage = ControlImage()
@@ -254,11 +317,18 @@ class Evaluate(Section):
     clip: Model = Model(path="resources/miniatures/clip")
     bootstrap: Count = Field(1000, description="bootstrap samples, over blocks of neighbouring clips")
     permutations: Count = Field(1000, description="permutations of clips for the null distribution")
-    block_clips: Count = Field(4, description="neighbouring clips that are resampled together")
-    references: list[Literal["mean", "retrieval", "oracle"]] = Field(
-        ["mean", "retrieval", "oracle"], description="reference rows of the score table (chance is always there)"
+    image_permutations: Count = Field(
+        100,
+        description="permutations for pixel and flow scores when all would need more than this times the clips in pairs",
     )
-    batch_size: Count = Field(32, description="clips per forward pass of a classifier")
+    block_clips: Count = Field(4, description="neighbouring clips that are resampled and permuted together")
+    concept_threshold: Fraction = Field(0.5, description="probability from which on a concept is recognised")
+    mask_threshold: Fraction = Field(0.5, description="probability from which on a pixel is in the mask")
+    references: list[Literal["mean", "retrieval", "oracle"]] = Field(
+        ["mean", "retrieval", "oracle"],
+        description="reference rows of the score table (chance is always there)",
+    )
+    batch_size: Count = Field(32, description="frames or clips per forward pass of a frozen model")
 
 
 class Report(Section):
@@ -271,9 +341,13 @@ class Report(Section):
 class Compute(Section):
     """Where and how models run."""
 
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto: cuda if there is one, else cpu")
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto: cuda if there is one, else cpu"
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on cuda, fp32 on cpu")
-    threads: Count = Field(1, description="CPU threads per job; results on a CPU are equal only for an equal number")
+    threads: Count = Field(
+        1, description="CPU threads per job; results on a CPU are equal only for an equal number"
+    )
 
 
 class Variant(Section):
@@ -367,7 +441,9 @@ def problems(error: ValidationError, section: type[BaseModel], where: str = "") 
             hint = f"; did you mean {near[0]!r}?" if near else ""
             yield f"{key}: unknown key{hint}"
         else:
-            given = f" (given: {problem['input']!r})" if problem["type"] != "missing" and problem["loc"] else ""
+            given = (
+                f" (given: {problem['input']!r})" if problem["type"] != "missing" and problem["loc"] else ""
+            )
             yield f"{key or 'configuration'}: {problem['msg']}{given}"
 
 

@@ -46,7 +46,9 @@ def reference_text() -> str:
 
 
 def _row(key: str, field: FieldInfo) -> str:
-    default = "required" if field.is_required() else f"`{_plain(field.get_default(call_default_factory=True))}`"
+    default = (
+        "required" if field.is_required() else f"`{_plain(field.get_default(call_default_factory=True))}`"
+    )
     cells = (f"`{key}`", _type(field), default, field.description or "")
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

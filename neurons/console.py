@@ -46,5 +46,7 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T
         now = time.monotonic()
         if now - last >= SECONDS_BETWEEN_LINES or done == total:
             rate = done / max(now - start, 1e-9)
-            logger.info("%d of %d %s, %.2f per s, %.0f s left", done, total, what, rate, (total - done) / rate)
+            logger.info(
+                "%d of %d %s, %.2f per s, %.0f s left", done, total, what, rate, (total - done) / rate
+            )
             last = now

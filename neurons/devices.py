@@ -21,7 +21,9 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device {name!r} was asked for (compute.device), but PyTorch finds no CUDA device; use cpu or auto")
+        raise InputError(
+            f"device {name!r} was asked for (compute.device), but PyTorch finds no CUDA device; use cpu or auto"
+        )
     return device
 
 
@@ -30,7 +32,9 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         return torch.bfloat16 if device.type == "cuda" else torch.float32
     if name not in DTYPES:
-        raise InputError(f"unknown precision {name!r} (compute.precision); choose auto, {' or '.join(DTYPES)}")
+        raise InputError(
+            f"unknown precision {name!r} (compute.precision); choose auto, {' or '.join(DTYPES)}"
+        )
     return DTYPES[name]
 
 

@@ -30,7 +30,9 @@ def encode_mp4(frames: np.ndarray, frames_per_second: float, quality: int = 18) 
         If the shape or type is another one.
     """
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
-        raise ValueError(f"frames must be uint8 (frames, height, width, 3), not {frames.dtype} {frames.shape}")
+        raise ValueError(
+            f"frames must be uint8 (frames, height, width, 3), not {frames.dtype} {frames.shape}"
+        )
     height, width = frames.shape[1:3]
     if height % 2 or width % 2:
         raise ValueError(f"height and width must be even, not {height} x {width}")
@@ -42,7 +44,9 @@ def encode_mp4(frames: np.ndarray, frames_per_second: float, quality: int = 18) 
         stream.thread_count = 1
         stream.options = {"crf": str(quality), "preset": "medium", "flags": "+bitexact", "threads": "1"}
         for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"))
+            )
         container.mux(stream.encode())
     return buffer.getvalue()
 

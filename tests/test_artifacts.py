@@ -22,7 +22,9 @@ MADE_BY = {"step": "test", "parameters": {}, "inputs": {}, "packages": {}, "seed
 def test_tensors_round_trip_with_ids_and_metadata(tmp_path):
     path = tmp_path / "a.safetensors"
     values = np.arange(24, dtype=np.float32).reshape(3, 2, 4)
-    artifacts.write_tensors(path, {"x": values, "flag": np.array([True, False])}, MADE_BY, ["m:0", "m:1", "m:2"], subject="s1")
+    artifacts.write_tensors(
+        path, {"x": values, "flag": np.array([True, False])}, MADE_BY, ["m:0", "m:1", "m:2"], subject="s1"
+    )
     file = TensorFile(path)
     assert file.clip_ids == ["m:0", "m:1", "m:2"]
     assert file.metadata["subject"] == "s1"
@@ -69,7 +71,10 @@ def test_unknown_tensor_lists_those_that_exist(tmp_path):
         _ = TensorFile(path).clip_ids
 
 
-@given(st.permutations(["a:0", "a:1", "b:0", "b:7"]), st.lists(st.sampled_from(["a:0", "a:1", "b:0", "b:7"]), unique=True))
+@given(
+    st.permutations(["a:0", "a:1", "b:0", "b:7"]),
+    st.lists(st.sampled_from(["a:0", "a:1", "b:0", "b:7"]), unique=True),
+)
 def test_locate_finds_each_wanted_id(available, wanted):
     positions = artifacts.locate(wanted, available, "here")
     assert [available[position] for position in positions] == wanted
@@ -85,7 +90,9 @@ def test_locate_refuses_missing_and_repeated_ids():
 def test_gather_joins_files_by_id(tmp_path):
     for movie in ("a", "b"):
         values = np.array([[ord(movie), i] for i in range(3)])
-        artifacts.write_tensors(tmp_path / f"{movie}.safetensors", {"x": values}, MADE_BY, [f"{movie}:{i}" for i in range(3)])
+        artifacts.write_tensors(
+            tmp_path / f"{movie}.safetensors", {"x": values}, MADE_BY, [f"{movie}:{i}" for i in range(3)]
+        )
     paths = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
     values, ids = artifacts.gather(paths, "x", ["b:2", "a:1"])
     assert ids == ["b:2", "a:1"]
@@ -147,7 +154,10 @@ def test_files_are_readable_by_the_group_as_the_umask_says(tmp_path):
 
 
 def test_seeds_differ_by_every_part():
-    seeds = {artifacts.seed_for(*parts) for parts in ((0, "a", "b"), (1, "a", "b"), (0, "ab"), (0, "a"), ("0", "b", "a"))}
+    seeds = {
+        artifacts.seed_for(*parts)
+        for parts in ((0, "a", "b"), (1, "a", "b"), (0, "ab"), (0, "a"), ("0", "b", "a"))
+    }
     assert len(seeds) == 5
     assert all(0 <= seed < 2**63 for seed in seeds)
 

@@ -30,16 +30,29 @@ def test_every_key_is_described():
         kind = section.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             undescribed += [key for key, field in fields(kind, f"{name}.") if not field.description]
-    undescribed = [key for key in undescribed if not key.startswith("decouple.weights.") and not key.endswith((".path", ".revision"))]
+    undescribed = [
+        key
+        for key in undescribed
+        if not key.startswith("decouple.weights.") and not key.endswith((".path", ".revision"))
+    ]
     assert undescribed == []
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"reconstruct": {"video": {"guidence": 3}}}, "reconstruct.video.guidence: unknown key; did you mean 'reconstruct.video.guidance'"),
-        ({"preprocess": {"selection": {"alpha": 2}}}, "preprocess.selection.alpha: Input should be less than 1"),
-        ({"variants": {"ours": {"pretrain": {"hiden_width": 3}}}}, "variants.ours.pretrain.hiden_width: unknown key; did you mean"),
+        (
+            {"reconstruct": {"video": {"guidence": 3}}},
+            "reconstruct.video.guidence: unknown key; did you mean 'reconstruct.video.guidance'",
+        ),
+        (
+            {"preprocess": {"selection": {"alpha": 2}}},
+            "preprocess.selection.alpha: Input should be less than 1",
+        ),
+        (
+            {"variants": {"ours": {"pretrain": {"hiden_width": 3}}}},
+            "variants.ours.pretrain.hiden_width: unknown key; did you mean",
+        ),
         ({"variants": {"Ours!": {}}}, "variants"),
         ({"variants": {}}, "variants"),
         ({"compute": {"device": "gpu"}}, "compute.device"),
@@ -58,11 +71,21 @@ def test_all_problems_are_listed_at_once():
 
 
 def test_a_variant_overrides_only_what_it_names():
-    config = load({"variants": {"ours": {}, "other": {"reconstruct": {"video": {"strength": 0.3}}, "pretrain": {"window_tr": [0]}}}})
+    config = load(
+        {
+            "variants": {
+                "ours": {},
+                "other": {"reconstruct": {"video": {"strength": 0.3}}, "pretrain": {"window_tr": [0]}},
+            }
+        }
+    )
     other = config.variant("other")
     assert other.reconstruct.video.strength == 0.3
     assert other.pretrain.window_tr == [0]
-    assert other.reconstruct.video.model_copy(update={"strength": config.reconstruct.video.strength}) == config.reconstruct.video
+    assert (
+        other.reconstruct.video.model_copy(update={"strength": config.reconstruct.video.strength})
+        == config.reconstruct.video
+    )
     assert other.decouple == config.decouple
     assert config.variant("ours").pretrain == config.pretrain
     with pytest.raises(InputError, match="unknown variant 'third'; the configuration has: ours, other"):

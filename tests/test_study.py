@@ -70,7 +70,9 @@ def test_mistakes_are_named(tmp_path, changes, message):
 
 def test_validation_movies_must_be_training_movies_and_not_all(tmp_path):
     path = write(tmp_path, table())
-    with pytest.raises(InputError, match=r"names \['test1'\], which are not training movies; those are \['seg2', 'seg10'\]"):
+    with pytest.raises(
+        InputError, match=r"names \['test1'\], which are not training movies; those are \['seg2', 'seg10'\]"
+    ):
         read_runs(path, Study(validation_movies=["test1"]))
     with pytest.raises(InputError, match="none is left to train on"):
         read_runs(path, Study(validation_movies=["seg2", "seg10"]))

@@ -39,6 +39,7 @@ def write(
     pixel_format: str = "yuv420p",
     pixel_aspect: Fraction | None = None,
     faststart: bool = False,
+    preset: str = "ultrafast",
 ) -> Path:
     """Write an H.264 file; `times` (s) default to a constant rate."""
     options = {"movflags": "faststart"} if faststart else {}
@@ -46,16 +47,16 @@ def write(
         stream = None
         for count, picture in enumerate(pictures):
             if stream is None:
-                stream = container.add_stream("libx264", rate=rate, options={"preset": "ultrafast", "crf": "12"})
+                stream = container.add_stream("libx264", rate=rate, options={"preset": preset, "crf": "12"})
                 stream.height, stream.width = picture.shape[:2]
                 stream.pix_fmt = pixel_format
-                stream.time_base = time_base or 1 / rate
+                stream.codec_context.time_base = stream.time_base = time_base or 1 / rate
                 if pixel_aspect:
                     stream.codec_context.sample_aspect_ratio = pixel_aspect
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             time = Fraction(count) / rate if times is None else times[count]
-            frame.time_base = stream.time_base
-            frame.pts = round(time / stream.time_base)
+            frame.time_base = time_base or 1 / rate
+            frame.pts = round(time / frame.time_base)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
@@ -79,6 +80,12 @@ def write_numbered(write_movie: Callable[..., Path]) -> Callable[..., Path]:
         return write_movie(name, (numbered(number) for number in range(frames)), **options)
 
     return make
+
+
+@pytest.fixture
+def numbered_picture() -> Callable[[int], np.ndarray]:
+    """See `numbered`."""
+    return numbered
 
 
 @pytest.fixture

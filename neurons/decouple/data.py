@@ -1,0 +1,109 @@
+"""What the decoupler is trained on, joined by clip id: brain tokens of a frozen model and the truth of each task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurons.artifacts import locate
+from neurons.pretrain.data import Responses
+from neurons.pretrain.features import Features
+from neurons.pretrain.model import BrainModel
+
+AT_ONCE = 256
+"""Clips read at once when statistics are taken."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One tensor of the training movies, with the row of each clip."""
+
+    features: Features
+    row: np.ndarray
+
+    def of(self, clips: np.ndarray) -> Tensor:
+        """Rows of clips, by their number; half precision becomes float32."""
+        rows = torch.from_numpy(self.features.rows(self.row[clips]))
+        return rows.float() if rows.is_floating_point() else rows
+
+    def mean(self, clips: np.ndarray) -> Tensor:
+        """Mean over clips, float32, read in parts."""
+        total = torch.zeros(self.features.shape, dtype=torch.float64)
+        for part in np.array_split(clips, -(-len(clips) // AT_ONCE)):
+            total += self.of(part).double().sum(dim=0)
+        return (total / len(clips)).float()
+
+
+def middle_frame_statistics(tokens: Column, clips: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Mean (N, C) and SD per channel (C,) around it of the image tokens of the clips' middle frames."""
+    middle = tokens.features.shape[0] // 2
+    mean = tokens.mean(clips)[middle]
+    squares = torch.zeros(mean.shape, dtype=torch.float64)
+    for part in np.array_split(clips, -(-len(clips) // AT_ONCE)):
+        squares += (tokens.of(part)[:, middle] - mean).double().square().sum(dim=0)
+    return mean, (squares / len(clips)).mean(dim=0).sqrt().clamp(min=1e-3).float()
+
+
+def read_columns(clip_ids: Sequence[str], files: dict[str, tuple[Sequence[Path], str]]) -> dict[str, Column]:
+    """Columns by name from (files, tensor name) by column name; an error lists clips that a file lacks."""
+    columns = {}
+    for name, (paths, tensor) in files.items():
+        features = Features(paths, tensor)
+        columns[name] = Column(features, features.locate(clip_ids))
+    return columns
+
+
+@dataclass(frozen=True)
+class BrainTokens:
+    """Brain tokens of a frozen model, computed once.
+
+    Attributes
+    ----------
+    single
+        (clips, repeats, N, C): of each repeat.
+    mean
+        (clips, N, C): of the responses' mean over repeats, as in the test data.
+    """
+
+    single: Tensor
+    mean: Tensor
+
+
+def compute_brain_tokens(
+    model: BrainModel, responses: Responses, held_out: tuple[list[str], Tensor] | None, batch_size: int = 64
+) -> BrainTokens:
+    """Run ridge and backbone over all training responses once.
+
+    Parameters
+    ----------
+    held_out
+        From `read_held_out`: training clips whose hidden features were predicted from other movies. Their single
+        repeats start from these, so that the heads meet embeddings as noisy as those of new clips.
+    """
+    device = next(model.parameters()).device
+    clips = torch.arange(len(responses.clip_ids))
+    with torch.no_grad():
+        hidden = torch.stack(
+            [
+                torch.cat(
+                    [
+                        model.ridge(responses.windows(rows, torch.full_like(rows, repeat)).to(device)).float()
+                        for rows in clips.split(batch_size)
+                    ]
+                )
+                for repeat in range(responses.repeats)
+            ],
+            dim=1,
+        )
+        mean = hidden.mean(dim=1)
+        if held_out is not None:
+            rows = torch.from_numpy(locate(held_out[0], responses.clip_ids, "the training responses"))
+            hidden[rows] = held_out[1].to(hidden)
+        single = [model.brain_tokens(part.flatten(0, 1)).float().cpu() for part in hidden.split(batch_size)]
+        averaged = [model.brain_tokens(part).float().cpu() for part in mean.split(batch_size)]
+    return BrainTokens(torch.cat(single).unflatten(0, hidden.shape[:2]), torch.cat(averaged))

@@ -1,0 +1,162 @@
+"""What the decoupler minimises, and how it is judged on held-out movies."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from neurons.config import Decouple
+from neurons.decouple.data import BrainTokens, Column
+from neurons.decouple.decoding import ConceptTexts
+from neurons.decouple.losses import IGNORED, caption_loss, mask_loss, prevalence_logits, soft_contrastive
+from neurons.decouple.model import DecouplerModel
+from neurons.decouple.weights import TASKS, progressive_weights
+from neurons.pretrain.losses import contrastive
+from neurons.training import Batch, Progress
+
+TEXT_TEMPERATURE = 0.1
+"""Of the contrastive text loss (paper)."""
+
+
+class Decoupling:
+    """The objective of the decoupler: four tasks with progressive weights, and the auxiliary terms.
+
+    Parameters
+    ----------
+    model
+        On its device.
+    brain
+        Brain tokens of all clips.
+    columns
+        Truth by name: ``masks``, ``concepts``, ``key_concept``, ``ids``, ``latents``, ``tokens``, ``caption``.
+    texts
+        CLIP text tokens of the concept names.
+    train, held_out
+        Numbers of the clips to learn from and to judge by.
+    names
+        Clip ids by number.
+    """
+
+    def __init__(
+        self,
+        model: DecouplerModel,
+        brain: BrainTokens,
+        columns: dict[str, Column],
+        texts: ConceptTexts,
+        train: np.ndarray,
+        held_out: np.ndarray,
+        names: list[str],
+        settings: Decouple,
+    ) -> None:
+        self.model, self.brain, self.columns, self.settings, self.held_out = (
+            model,
+            brain,
+            columns,
+            settings,
+            held_out,
+        )
+        repeats = brain.single.shape[1]
+        self.clips, self.repeats = np.repeat(train, repeats), np.tile(np.arange(repeats), len(train))
+        self.samples = [f"{names[clip]} repeat {repeat + 1}" for clip in train for repeat in range(repeats)]
+        self.device = next(model.parameters()).device
+        self.text_tokens, self.text_valid = texts.tokens.to(self.device), texts.valid.to(self.device)
+        self.constant_losses = constant_losses(columns, train, held_out)
+
+    def fetch(self, indices: np.ndarray) -> Batch:
+        """Brain tokens and truths of samples."""
+        clips, repeats = torch.from_numpy(self.clips[indices]), torch.from_numpy(self.repeats[indices])
+        return {"brain": self.brain.single[clips, repeats], **self._truth(self.clips[indices])}
+
+    def _truth(self, clips: np.ndarray) -> dict[str, Tensor]:
+        return {name: column.of(clips) for name, column in self.columns.items()}
+
+    def loss(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Weighted sum of the tasks' losses and the auxiliary terms."""
+        terms = self.terms(batch, (progress.epoch + progress.batch / progress.batches) / progress.epochs)
+        factors = self.settings.weights.model_dump()
+        if self.settings.progressive:
+            factors |= {
+                name: factors[name] * weight for name, weight in progressive_weights(progress).items()
+            }
+        total = torch.stack([factors[name] * value for name, value in terms.items() if factors[name]]).sum()
+        return {"loss": total, **terms}
+
+    def terms(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """Each loss, unweighted; the truth's own key concept drives the decoder.
+
+        Parameters
+        ----------
+        progress
+            Share of training done (the temperature of the contrastive image loss depends on it).
+        """
+        tokens = batch["tokens"]
+        prior_loss, prior_tokens = self.model.prior.denoise(tokens[:, tokens.shape[1] // 2], batch["brain"])
+        video, text = self.model.embed(batch["brain"], prior_tokens)
+        concept = batch["key_concept"]
+        features = self.model.decoder.features(video, self.text_tokens[concept], self.text_valid[concept])
+        ids = _trimmed(batch["ids"])
+        return {
+            "segmentation": mask_loss(
+                self.model.decoder.masks(features).float(), batch["masks"], self.settings.dice_weight
+            ),
+            "concepts": functional.binary_cross_entropy_with_logits(
+                self.model.concepts(video).float(), batch["concepts"].float()
+            ),
+            "description": caption_loss(self.model.description(text, ids), ids),
+            "blurry_video": functional.l1_loss(
+                self.model.decoder.latents(features).float(), batch["latents"]
+            ),
+            "prior": prior_loss,
+            "text": contrastive(text, batch["caption"], TEXT_TEMPERATURE),
+            "image": soft_contrastive(video, tokens, progress),
+        }
+
+    def validate(self) -> dict[str, float]:
+        """Losses on held-out clips (responses averaged over repeats, as in the test data).
+
+        The score is the mean over the four tasks of the loss relative to that of the best constant answer.
+        """
+        parts = np.array_split(self.held_out, -(-len(self.held_out) // self.settings.optimiser.batch_size))
+        sums: dict[str, float] = {}
+        torch.manual_seed(0)
+        for clips in parts:
+            batch = {name: value.to(self.device) for name, value in self._truth(clips).items()}
+            batch["brain"] = self.brain.mean[torch.from_numpy(clips)].to(self.device)
+            for name, value in self.terms(batch, 1.0).items():
+                sums[name] = sums.get(name, 0.0) + float(value) * len(clips) / len(self.held_out)
+        relative = [sums[task] / self.constant_losses[task] for task in TASKS]
+        return {"score": float(np.mean(relative)), **sums}
+
+
+def constant_losses(columns: dict[str, Column], train: np.ndarray, held_out: np.ndarray) -> dict[str, float]:
+    """Held-out loss of each task for the best constant answer from the training clips: what knowing nothing costs.
+
+    Masks: the share of clips at each pixel. Concepts: their prevalence. Description: the frequency of each token.
+    Blurry video: the median latent of each place.
+    """
+    masks, concepts, ids, latents = (columns[name] for name in ("masks", "concepts", "ids", "latents"))
+    truth = masks.of(held_out).float()
+    mask_logits = prevalence_logits(masks.of(train)).expand_as(truth)
+    labels = concepts.of(held_out).float()
+    known = ids.of(train)[ids.of(train) != IGNORED]
+    asked = ids.of(held_out)[ids.of(held_out) != IGNORED]
+    counts = torch.bincount(known, minlength=int(max(known.max(), asked.max())) + 1).float() + 0.5
+    median = latents.of(train).median(dim=0).values
+    return {
+        "segmentation": float(functional.binary_cross_entropy_with_logits(mask_logits, truth)),
+        "concepts": float(
+            functional.binary_cross_entropy_with_logits(
+                prevalence_logits(concepts.of(train)).expand_as(labels), labels
+            )
+        ),
+        "description": float(-(counts / counts.sum()).log()[asked].mean()),
+        "blurry_video": float((latents.of(held_out) - median).abs().mean()),
+    }
+
+
+def _trimmed(ids: Tensor) -> Tensor:
+    """Captions without the columns in which every caption of the batch has ended."""
+    longest = int((ids != IGNORED).sum(dim=1).max())
+    return ids[:, :longest]

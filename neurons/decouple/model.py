@@ -1,0 +1,156 @@
+"""The decoupler: task heads and prior on the embeddings of a frozen brain model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import GPT2Config
+
+from neurons.decouple.decoder import TextDrivenDecoder
+from neurons.decouple.heads import ConceptHead, DescriptionHead
+from neurons.decouple.prior import Prior
+from neurons.pretrain.model import BrainModel, MotionProjection, TextProjection
+
+
+@dataclass(frozen=True)
+class DecouplerSizes:
+    """What decides the shapes and the wiring of a decoupler.
+
+    Attributes
+    ----------
+    frames, tokens, channels, text
+        F, N, C and T of the brain model.
+    text_token, concepts
+        Width of a CLIP text token; number of concepts.
+    mask_size, latents
+        (h, w) of the masks; (c, h, w) of a frame's latents.
+    decoder_width, prior_blocks, prefix_tokens
+        From the configuration.
+    caption_tokens
+        Longest description that is generated.
+    heads_input
+        ``brain``: heads read the video embedding; ``prior``: they read the prior's prediction (as released).
+    language_model
+        Configuration of GPT-2.
+    """
+
+    frames: int
+    tokens: int
+    channels: int
+    text: int
+    text_token: int
+    concepts: int
+    mask_size: tuple[int, int]
+    latents: tuple[int, int, int]
+    decoder_width: int
+    prior_blocks: int
+    prefix_tokens: int
+    caption_tokens: int
+    heads_input: str
+    language_model: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TaskTensors:
+    """Outputs of the tasks for a batch, on the model's device.
+
+    Attributes
+    ----------
+    mask
+        Probabilities (B, F, h, w).
+    concepts
+        Probabilities (B, concepts).
+    ids
+        Tokens of the descriptions, int64 (B, <= caption_tokens), -100 after the end.
+    latents
+        (B, F, c, h, w).
+    image_tokens
+        Sample of the prior (B, N, C).
+    text
+        Text embedding (B, T).
+    """
+
+    mask: Tensor
+    concepts: Tensor
+    ids: Tensor
+    latents: Tensor
+    image_tokens: Tensor
+    text: Tensor
+
+
+class DecouplerModel(nn.Module):
+    """Four task heads and the prior (NEURONS section 3.3).
+
+    The motion projection starts from the brain model's and is trained on; the text projection is frozen.
+    """
+
+    def __init__(self, sizes: DecouplerSizes, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.motion = MotionProjection(sizes.channels, sizes.frames)
+        self.text = TextProjection(sizes.channels, sizes.text).requires_grad_(False)
+        self.prior = Prior(sizes.tokens, sizes.channels, sizes.prior_blocks, dropout)
+        self.decoder = TextDrivenDecoder(
+            sizes.frames,
+            sizes.tokens,
+            sizes.channels,
+            sizes.text_token,
+            sizes.decoder_width,
+            tuple(sizes.mask_size),
+            tuple(sizes.latents),
+            dropout,
+        )
+        self.concepts = ConceptHead(sizes.channels, sizes.concepts, dropout)
+        self.description = DescriptionHead(
+            sizes.text, GPT2Config(**sizes.language_model), sizes.prefix_tokens
+        )
+
+    def start_from(self, brain_model: BrainModel) -> None:
+        """Take motion and text projection of a brain model."""
+        self.motion.load_state_dict(brain_model.motion.state_dict())
+        self.text.load_state_dict(brain_model.text.state_dict())
+
+    def embed(self, brain: Tensor, prior_tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Video embedding (B, F, N, C) and text embedding (B, T) that the heads read.
+
+        Parameters
+        ----------
+        brain
+            Brain tokens (B, N, C).
+        prior_tokens
+            Prediction or sample of the prior (B, N, C), read instead if ``heads_input`` is ``prior``.
+        """
+        video = self.motion(brain if self.sizes.heads_input == "brain" else prior_tokens)
+        return video, self.text(video)
+
+    def run_tasks(
+        self, brain: Tensor, concept_tokens: Tensor, concept_valid: Tensor, seeds: list[int], prior_steps: int
+    ) -> TaskTensors:
+        """All task outputs of a batch, as at inference: the most probable concept drives masks and blurry video.
+
+        Parameters
+        ----------
+        brain
+            Brain tokens (B, N, C).
+        concept_tokens, concept_valid
+            CLIP text tokens (concepts, L, W) of each concept's name, and which of them exist, bool (concepts, L).
+        seeds
+            Of the prior, one per clip.
+        prior_steps
+            Sampling steps of the prior.
+        """
+        image_tokens = self.prior.sample(brain, seeds, prior_steps)
+        video, text = self.embed(brain, image_tokens)
+        concepts = self.concepts(video).float().sigmoid()
+        top = concepts.argmax(dim=1)
+        features = self.decoder.features(video, concept_tokens[top], concept_valid[top])
+        return TaskTensors(
+            mask=self.decoder.masks(features).float().sigmoid(),
+            concepts=concepts,
+            ids=self.description.generate(text, self.sizes.caption_tokens),
+            latents=self.decoder.latents(features).float(),
+            image_tokens=image_tokens.float(),
+            text=text.float(),
+        )

@@ -1,0 +1,222 @@
+"""Steps of the stage `embed`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch.nn.functional as F
+from diffusers import AutoencoderKL
+from transformers import AutoTokenizer, CLIPImageProcessor, CLIPModel
+
+from neurons.annotate.concepts import CONCEPTS
+from neurons.artifacts import InputError, TensorFile, provenance, read_table, write_tensors
+from neurons.config import Embed
+from neurons.console import logger
+from neurons.devices import choose_device, choose_dtype, use_threads
+from neurons.embed.batches import map_frames
+from neurons.embed.caption_ids import caption_ids
+from neurons.embed.clip_images import image_features, pixel_values
+from neurons.embed.clip_texts import text_features
+from neurons.embed.latents import check_autoencoder, encode
+from neurons.embed.loading import load_pretrained, model_inputs
+
+
+def images(
+    *,
+    movie: str,
+    frames: Path,
+    settings: Embed,
+    output: Path,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int = 1,
+) -> None:
+    """CLIP image tokens and embeddings of all frames of a movie.
+
+    Parameters
+    ----------
+    movie
+        Name of the movie.
+    frames
+        Frames of the stage `cut`.
+    settings
+        Section `embed` of the configuration.
+    output
+        `tokens` (n, F, N, C) and `image` (n, F, T), float16 (written, safetensors).
+    device
+        Where the model runs: auto, cpu, cuda or cuda:<index>.
+    precision
+        auto, fp32 or bf16.
+    threads
+        CPU threads.
+    """
+    model = _clip(settings, device, precision, threads)
+    processor = load_pretrained(CLIPImageProcessor, settings.clip, "embed.clip")
+    file = TensorFile(frames)
+    pictures = file["frames"]
+    _tell_resize(movie, pictures, processor)
+    features = map_frames(
+        pictures,
+        settings.batch_size,
+        lambda part: image_features(
+            model, pixel_values(part, processor, settings.clip_input_range).to(model.device)
+        ),
+    )
+    parameters = settings.model_dump(mode="json", include={"clip", "clip_input_range"})
+    made_by = provenance("embed images", {"frames": frames, **model_inputs(clip=settings.clip)}, parameters)
+    write_tensors(output, features, made_by, file.clip_ids)
+
+
+def latents(
+    *,
+    movie: str,
+    frames: Path,
+    settings: Embed,
+    output: Path,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int = 1,
+) -> None:
+    """Latents of all frames of a movie, by the image autoencoder.
+
+    Parameters
+    ----------
+    movie
+        Name of the movie.
+    frames
+        Frames of the stage `cut`.
+    settings
+        Section `embed` of the configuration.
+    output
+        `latents` (n, F, c, h, w), float16 (written, safetensors).
+    device
+        Where the model runs: auto, cpu, cuda or cuda:<index>.
+    precision
+        auto, fp32 or bf16.
+    threads
+        CPU threads.
+    """
+    use_threads(threads)
+    place = choose_device(device)
+    dtype = choose_dtype(precision, place)
+    vae = load_pretrained(AutoencoderKL, settings.vae, "embed.vae", torch_dtype=dtype).to(place).eval()
+    file = TensorFile(frames)
+    pictures = file["frames"]
+    check_autoencoder(vae, pictures.shape[2])
+    logger.info("movie %s: latents of %d clips", movie, len(pictures))
+    features = map_frames(pictures, settings.batch_size, lambda part: {"latents": encode(vae, part)})
+    parameters = settings.model_dump(mode="json", include={"vae"})
+    made_by = provenance("embed latents", {"frames": frames, **model_inputs(vae=settings.vae)}, parameters)
+    write_tensors(output, features, made_by, file.clip_ids)
+
+
+def captions(
+    *,
+    movie: str,
+    annotation: Path,
+    settings: Embed,
+    text: Path,
+    ids: Path,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int = 1,
+) -> None:
+    """CLIP embeddings of a movie's captions, and the captions as token ids of the language model.
+
+    Parameters
+    ----------
+    movie
+        Name of the movie.
+    annotation
+        Annotation of the stage `annotate`.
+    settings
+        Section `embed` of the configuration.
+    text
+        `caption` (n, T), float16, rows of length 1 (written, safetensors).
+    ids
+        `ids` (n, L), int64: tokens, end token, -100 (written, safetensors).
+    device
+        Where the model runs: auto, cpu, cuda or cuda:<index>.
+    precision
+        auto, fp32 or bf16.
+    threads
+        CPU threads.
+
+    Raises
+    ------
+    InputError
+        Listing captions that are missing, or longer than a model can read.
+    """
+    table = read_table(annotation, ["clip", "caption"])
+    clip_ids, said = list(table["clip"]), list(table["caption"].fillna("").astype(str))
+    empty = [clip for clip, caption in zip(clip_ids, said, strict=True) if not caption.strip()]
+    if empty:
+        raise InputError(f"{annotation}: clips of movie {movie} without a caption: {', '.join(empty)}")
+    language_tokenizer = load_pretrained(AutoTokenizer, settings.language_model, "embed.language_model")
+    rows = caption_ids(language_tokenizer, said, settings.caption_tokens)
+    model = _clip(settings, device, precision, threads)
+    tokenizer = load_pretrained(AutoTokenizer, settings.clip, "embed.clip")
+    features = text_features(model, tokenizer, said, settings.batch_size)
+    inputs = {
+        "annotation": annotation,
+        **model_inputs(clip=settings.clip, language_model=settings.language_model),
+    }
+    parameters = settings.model_dump(mode="json", include={"clip", "language_model", "caption_tokens"})
+    made_by = provenance("embed captions", inputs, parameters)
+    embedding = F.normalize(features.pooled, dim=-1).numpy().astype(np.float16)
+    write_tensors(text, {"caption": embedding}, made_by, clip_ids)
+    write_tensors(ids, {"ids": rows}, made_by, clip_ids, end_token=int(language_tokenizer.eos_token_id))
+
+
+def concepts(
+    *, settings: Embed, output: Path, device: str = "auto", precision: str = "auto", threads: int = 1
+) -> None:
+    """CLIP text tokens of the names of the 51 concepts.
+
+    Parameters
+    ----------
+    settings
+        Section `embed` of the configuration.
+    output
+        `tokens` (51, L, W), `mask` (51, L), `pooled` (51, T) (written, safetensors).
+    device
+        Where the model runs: auto, cpu, cuda or cuda:<index>.
+    precision
+        auto, fp32 or bf16.
+    threads
+        CPU threads.
+    """
+    model = _clip(settings, device, precision, threads)
+    tokenizer = load_pretrained(AutoTokenizer, settings.clip, "embed.clip")
+    features = text_features(model, tokenizer, CONCEPTS, settings.batch_size)
+    parameters = settings.model_dump(mode="json", include={"clip"})
+    made_by = provenance("embed concepts", model_inputs(clip=settings.clip), parameters)
+    tensors = {
+        "tokens": features.tokens.numpy(),
+        "mask": features.mask.numpy(),
+        "pooled": features.pooled.numpy(),
+    }
+    write_tensors(output, tensors, made_by, concept_names=list(CONCEPTS))
+
+
+def _clip(settings: Embed, device: str, precision: str, threads: int) -> CLIPModel:
+    use_threads(threads)
+    place = choose_device(device)
+    dtype = choose_dtype(precision, place)
+    return load_pretrained(CLIPModel, settings.clip, "embed.clip", dtype=dtype).to(place).eval()
+
+
+def _tell_resize(movie: str, pictures: np.ndarray, processor: Any) -> None:
+    height, width = pictures.shape[2:4]
+    wanted = processor.crop_size["height"], processor.crop_size["width"]
+    logger.info("movie %s: CLIP features of %d clips of %d frames", movie, *pictures.shape[:2])
+    if (height, width) != wanted:
+        logger.warning(
+            "movie %s: frames of %d x %d px are resized to the %d x %d px that CLIP wants; "
+            "cut.frame_size_px: %d avoids it", movie, width, height, wanted[1], wanted[0], wanted[0],
+        )  # fmt: skip
+
+
+STEPS = [images, latents, captions, concepts]

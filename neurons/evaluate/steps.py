@@ -1,0 +1,266 @@
+"""Steps of the stage `evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from neurons.annotate.concepts import CONCEPTS
+from neurons.artifacts import (
+    InputError,
+    TensorFile,
+    gather,
+    provenance,
+    read_table,
+    seed_for,
+    write_json,
+    write_table,
+    write_tensors,
+)
+from neurons.config import Evaluate
+from neurons.console import logger, track
+from neurons.devices import choose_device, choose_dtype, use_threads
+from neurons.evaluate.classifiers import describe_videos
+from neurons.evaluate.inputs import (
+    finite,
+    predicted_frames,
+    read_videos,
+    require_clips,
+    table_rows,
+    wanted_times,
+)
+from neurons.evaluate.measures import COLUMNS, Measure, row
+from neurons.evaluate.reference_steps import mean, retrieval
+from neurons.evaluate.resampling import block_bootstrap, block_permutations
+from neurons.evaluate.strict_tasks import caption_measures, concept_measures, mask_measures
+from neurons.evaluate.strict_videos import video_measures
+from neurons.evaluate.table import KEYS, records, score_frame, stack
+
+
+def truth(
+    *,
+    frames: list[Path],
+    settings: Evaluate,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int = 1,
+    output: Path,
+) -> None:
+    """Run the frozen models on the true videos of the test movies.
+
+    Parameters
+    ----------
+    frames
+        Cut frames of the test movies.
+    settings
+        Section `evaluate` of the configuration.
+    device, precision, threads
+        Where the models run (section `compute`).
+    output
+        Class probabilities and CLIP embeddings (written, safetensors).
+    """
+    pixels, ids = gather(frames, "frames")
+    _describe(
+        "evaluate truth", pixels, ids, {"frames": frames}, settings, (device, precision, threads), output
+    )
+
+
+def features(
+    *,
+    videos: Path,
+    frames: list[Path],
+    settings: Evaluate,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int = 1,
+    output: Path,
+) -> None:
+    """Run the frozen models on predicted videos, at the times of the true frames.
+
+    Parameters
+    ----------
+    videos
+        Predicted videos.
+    frames
+        Cut frames of the test movies, for their times.
+    settings
+        Section `evaluate` of the configuration.
+    device, precision, threads
+        Where the models run (section `compute`).
+    output
+        Class probabilities and CLIP embeddings (written, safetensors).
+
+    Raises
+    ------
+    InputError
+        If clips differ from those of the test movies, or a true time has no predicted frame.
+    """
+    times, ids = wanted_times(frames)
+    pixels, _ = predicted_frames(videos, ids, times)
+    inputs: dict[str, Path | Sequence[Path]] = {"videos": videos, "frames": frames}
+    _describe("evaluate features", pixels, ids, inputs, settings, (device, precision, threads), output)
+
+
+def _describe(
+    step: str,
+    pixels: np.ndarray,
+    ids: list[str],
+    inputs: Mapping[str, Path | Sequence[Path]],
+    settings: Evaluate,
+    where: tuple[str, str, int],
+    output: Path,
+) -> None:
+    device, precision, threads = where
+    use_threads(threads)
+    chosen = choose_device(device)
+    arrays, facts = describe_videos(pixels, settings, chosen, choose_dtype(precision, chosen))
+    parameters = {
+        **facts["models"],
+        "batch_size": settings.batch_size,
+        "precision": precision,
+        "threads": threads,
+    }
+    write_tensors(output, arrays, provenance(step, inputs, parameters), ids, **facts)
+
+
+def scores(
+    *,
+    variant: str,
+    subject: str,
+    features: Path,
+    truth: Path,
+    videos: Path,
+    frames: list[Path],
+    labels: list[Path],
+    annotation: list[Path],
+    train_labels: list[Path],
+    decoded: Path | None = None,
+    table: Path | None = None,
+    settings: Evaluate,
+    scores: Path,
+    clips: Path,
+) -> None:
+    """Score the predictions of one variant for one subject by the protocol `strict`.
+
+    Parameters
+    ----------
+    variant, subject
+        Written into the table.
+    features, truth
+        Features of the predicted and of the true videos.
+    videos
+        Predicted videos.
+    frames, labels, annotation
+        Cut frames, labels and annotation of the test movies.
+    train_labels
+        Labels of the training movies, for answers that need no brain.
+    decoded, table
+        Decoded tasks and their texts; without them only videos are scored.
+    settings
+        Section `evaluate` of the configuration.
+    scores
+        One row per measure (written, TSV).
+    clips
+        Values of single clips (written, Parquet).
+
+    Raises
+    ------
+    InputError
+        If clips, frame sizes, mask sizes, classes or models differ, or values are not finite.
+    """
+    ids = TensorFile(truth).clip_ids
+    permutations = block_permutations(
+        ids, settings.block_clips, settings.permutations, seed_for(settings.seed, "permutations")
+    )
+    bootstrap = block_bootstrap(
+        ids, settings.block_clips, settings.bootstrap, seed_for(settings.seed, "bootstrap")
+    )
+    true_videos, own_videos = read_videos(frames, truth, videos, features, ids)
+    measures = list(video_measures(true_videos, own_videos, permutations, settings.image_permutations))
+    inputs: dict[str, Path | Sequence[Path]] = {
+        "features": features,
+        "truth": truth,
+        "videos": videos,
+        "frames": frames,
+    }
+    if (decoded is None) != (table is None):
+        raise InputError("decoded and table belong together: give both or none")
+    if decoded is not None and table is not None:
+        measures += _task_measures(decoded, table, labels, annotation, train_labels, ids, settings)
+        inputs |= {
+            "labels": labels,
+            "annotation": annotation,
+            "train_labels": train_labels,
+            "decoded": decoded,
+            "table": table,
+        }
+    rows = [row(measure, bootstrap, permutations) for measure in track(measures, "measures")]
+    used = {"variant", "subject", "seed", "bootstrap", "permutations", "image_permutations", "block_clips"}
+    parameters = settings.model_dump(mode="json", include=used | {"concept_threshold", "mask_threshold"})
+    made_by = provenance("evaluate scores", inputs, parameters, settings.seed)
+    write_table(scores, score_frame(rows, variant, subject), made_by)
+    by_clip = {item.name: item.per_clip for item in measures if item.per_clip is not None}
+    write_table(clips, pd.DataFrame({"clip": ids, **by_clip}), made_by)
+
+
+def _task_measures(
+    decoded: Path,
+    table: Path,
+    labels: list[Path],
+    annotation: list[Path],
+    train_labels: list[Path],
+    ids: list[str],
+    settings: Evaluate,
+) -> Iterator[Measure]:
+    file = TensorFile(decoded)
+    require_clips(ids, file.clip_ids, decoded)
+    masks, concepts = finite(file, "mask", ids), finite(file, "concepts", ids)
+    true_masks, _ = gather(labels, "key_mask", ids)
+    true_concepts, _ = gather(labels, "concepts", ids)
+    for name, own, true in (("mask", masks, true_masks), ("concepts", concepts, true_concepts)):
+        if own.shape != true.shape:
+            raise InputError(
+                f"{decoded}: {name} of shape {own.shape[1:]} per clip, the annotation has {true.shape[1:]}"
+            )
+    training, _ = gather(train_labels, "key_mask")
+    yield from mask_measures(true_masks, masks, training, settings.mask_threshold)
+    training, _ = gather(train_labels, "concepts")
+    yield from concept_measures(true_concepts, concepts, training, settings.concept_threshold, CONCEPTS)
+    said = table_rows([table], ["caption"], ids)
+    require_clips(ids, list(read_table(table, ["clip"])["clip"]), table)
+    described = table_rows(annotation, ["caption", "key_tag"], ids)
+    nouns = [str(tag) if pd.notna(tag) else None for tag in described["key_tag"]]
+    yield from caption_measures(
+        list(described["caption"]), nouns, list(said["caption"].fillna("").astype(str))
+    )
+
+
+def table(*, scores: list[Path], output: Path, json: Path) -> None:
+    """Put the scores of all variants, subjects and references into one table, with rows of chance.
+
+    Parameters
+    ----------
+    scores
+        Tables of the step `scores`.
+    output
+        All rows (written, TSV).
+    json
+        The same (written, JSON).
+    """
+    stacked = stack([read_table(path, [*KEYS, *COLUMNS]) for path in scores])
+    doubled = stacked[stacked.duplicated([*KEYS, "metric"])]
+    if len(doubled):
+        first = doubled.iloc[0]
+        raise InputError(
+            f"the scores of variant {first['variant']}, subject {first['subject']} are given more than once"
+        )
+    made_by = provenance("evaluate table", {"scores": scores})
+    write_table(output, stacked, made_by)
+    write_json(json, {"scores": records(stacked)}, made_by)
+    logger.info("%d scores of %d variants", len(stacked), stacked["variant"].nunique())
+
+
+STEPS = [truth, features, mean, retrieval, scores, table]

@@ -1,0 +1,56 @@
+"""The brain model's ridge in closed form: which samples, which targets, and where the weights go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurons.artifacts import locate, split_clip_id
+from neurons.console import logger
+from neurons.pretrain.data import Responses, Targets
+from neurons.pretrain.model import BrainModel
+from neurons.pretrain.ridge import fit_ridge, principal_scores
+
+
+def solve_ridge(
+    model: BrainModel, responses: Responses, targets: Targets, train_clips: Sequence[str]
+) -> Tensor:
+    """Give the model a ridge that predicts the principal components of the clips' features, and freeze it.
+
+    Parameters
+    ----------
+    model
+        Its ridge is overwritten and no longer trained.
+    train_clips
+        Clips to learn from; each movie's runs are left out together to choose the penalties.
+
+    Returns
+    -------
+    Tensor
+        float32 (train clips, repeats, hidden), on the model's device: the hidden features of each training run as
+        predicted from the other movies.
+    """
+    device = next(model.parameters()).device
+    rows = locate(train_clips, responses.clip_ids, "the training responses")
+    clips = torch.from_numpy(rows)
+    tokens = (block.to(device) for block in targets.token_blocks(rows))
+    scores = principal_scores([tokens, [targets.captions(rows).to(device)]], model.sizes.hidden)
+    windows = torch.stack(
+        [responses.windows(clips, torch.full_like(clips, repeat)) for repeat in range(responses.repeats)],
+        dim=1,
+    )
+    movies = [split_clip_id(identity)[0] for identity in train_clips]
+    groups = np.repeat(np.unique(movies, return_inverse=True)[1], responses.repeats)
+    fit = fit_ridge(
+        windows.flatten(0, 1).flatten(1).to(device),
+        scores.repeat_interleave(responses.repeats, dim=0),
+        groups,
+    )
+    model.ridge.set_weights(fit.weights)
+    model.ridge.requires_grad_(False)
+    share = float((fit.scores * scores.square().sum(dim=0)).sum() / scores.square().sum())
+    logger.info("ridge: held-out predictions explain %.1f %% of the features' variance", 100 * share)
+    return fit.held_out.unflatten(0, (len(rows), responses.repeats))

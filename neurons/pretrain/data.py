@@ -1,0 +1,152 @@
+"""What the brain model is trained on: responses, image tokens and caption embeddings, joined by clip id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurons.artifacts import InputError, TensorFile, split_clip_id
+from neurons.pretrain.features import Features
+from neurons.pretrain.model import BrainModel
+from neurons.pretrain.window import repeat_windows, window_positions
+
+
+@dataclass(frozen=True)
+class Split:
+    """Clips to learn from and clips held out to choose the epoch: whole movies each."""
+
+    train: list[str]
+    validation: list[str]
+
+
+def split_movies(clip_ids: Sequence[str], validation_movies: Sequence[str], where: str) -> Split:
+    """Divide clips by movie.
+
+    Raises
+    ------
+    InputError
+        If a validation movie is not among the clips, or no training movie is left.
+    """
+    movies = list(dict.fromkeys(split_clip_id(identity)[0] for identity in clip_ids))
+    unknown = [movie for movie in validation_movies if movie not in movies]
+    if unknown:
+        raise InputError(
+            f"validation movies {unknown} (study.validation_movies) are not in {where}; it has: {', '.join(movies)}"
+        )
+    held_out = [identity for identity in clip_ids if split_clip_id(identity)[0] in validation_movies]
+    train = [identity for identity in clip_ids if split_clip_id(identity)[0] not in validation_movies]
+    if not train or not held_out:
+        raise InputError(
+            f"study.validation_movies {list(validation_movies)} leaves {len(train)} training and {len(held_out)} "
+            f"validation clips of the movies {', '.join(movies)} in {where}; both are needed"
+        )
+    return Split(train, held_out)
+
+
+@dataclass(frozen=True)
+class Responses:
+    """Training responses with the positions of each clip's window.
+
+    Attributes
+    ----------
+    values
+        float32 (clips, repeats, V).
+    clip_ids
+        Of the clips.
+    positions
+        int64 (clips, lags), rows of `values`; -1 beyond the ends of the run.
+    """
+
+    values: Tensor
+    clip_ids: list[str]
+    positions: Tensor
+
+    @property
+    def repeats(self) -> int:
+        """Repeats per clip."""
+        return self.values.shape[1]
+
+    def windows(self, rows: Tensor, repeats: Tensor) -> Tensor:
+        """(B, lags, V): one repeat of each clip."""
+        return repeat_windows(self.values, repeats, self.positions[rows])
+
+    def mean_windows(self, rows: Tensor) -> Tensor:
+        """(B, lags, V): the mean over repeats of each clip, as test responses are."""
+        every = [self.windows(rows, torch.full_like(rows, repeat)) for repeat in range(self.repeats)]
+        return torch.stack(every).mean(dim=0)
+
+
+@dataclass(frozen=True)
+class WindowInputs:
+    """Windows of responses, for a ridge that is trained with the rest of the model."""
+
+    responses: Responses
+
+    def of(self, clips: Tensor, repeats: Tensor) -> Tensor:
+        """(B, lags, V)."""
+        return self.responses.windows(clips, repeats)
+
+    def embed(self, model: BrainModel, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Embeddings of a batch."""
+        return model(inputs)
+
+
+@dataclass(frozen=True)
+class HiddenInputs:
+    """Held-out predictions of a ridge in closed form, (clips, repeats, hidden); rows of validation clips are not read."""
+
+    hidden: Tensor
+
+    def of(self, clips: Tensor, repeats: Tensor) -> Tensor:
+        """(B, hidden)."""
+        return self.hidden[clips, repeats]
+
+    def embed(self, model: BrainModel, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Embeddings of a batch."""
+        return model.embed(inputs)
+
+
+def read_responses(path: Path, window_tr: Sequence[int]) -> Responses:
+    """Training responses of a subject."""
+    file = TensorFile(path)
+    clip_ids = file.clip_ids
+    positions = window_positions(clip_ids, clip_ids, window_tr, str(path))
+    values = torch.from_numpy(np.array(file["responses"], dtype=np.float32))
+    return Responses(values, clip_ids, torch.from_numpy(positions))
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Features that training clips are aligned with; row i of `rows` belongs to clip i of the responses."""
+
+    tokens: Features
+    token_rows: np.ndarray
+    text: Features
+    text_rows: np.ndarray
+
+    def of(self, clips: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Image tokens float32 (B, F, N, C) and caption embeddings float32 (B, T) of clips, by their number."""
+        return torch.from_numpy(self.tokens.rows(self.token_rows[clips])).float(), self.captions(clips)
+
+    def captions(self, clips: np.ndarray) -> Tensor:
+        """Caption embeddings float32 (B, T)."""
+        return torch.from_numpy(self.text.rows(self.text_rows[clips])).float()
+
+    def token_blocks(self, clips: np.ndarray, at_once: int = 16) -> Iterator[Tensor]:
+        """Image tokens of clips frame by frame, `at_once` of a frame's N tokens at a time: float32 (B, <= at_once, C)."""
+        frames, tokens, _ = self.tokens.shape
+        for frame in range(frames):
+            for first in range(0, tokens, at_once):
+                part = (frame, slice(first, first + at_once))
+                yield torch.from_numpy(self.tokens.rows(self.token_rows[clips], part)).float()
+
+
+def read_targets(clip_ids: Sequence[str], image_tokens: Sequence[Path], text: Sequence[Path]) -> Targets:
+    """Features of the clips; an error lists the clips that a stage before has not embedded."""
+    tokens, captions = Features(image_tokens, "tokens"), Features(text, "caption")
+    return Targets(tokens, tokens.locate(clip_ids), captions, captions.locate(clip_ids))

@@ -1,0 +1,148 @@
+"""The brain model: ridge per lag, residual backbone, brain tokens, motion projection, text embedding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class BrainSizes:
+    """Sizes of a brain model.
+
+    Attributes
+    ----------
+    vertices, lags
+        Of the responses, V and number of lags.
+    hidden
+        Width after the ridge.
+    blocks
+        Residual blocks of the backbone.
+    frames, tokens, channels
+        CLIP image tokens per clip: F, N, C.
+    text
+        Width of CLIP's joint space, T.
+    """
+
+    vertices: int
+    lags: int
+    hidden: int
+    blocks: int
+    frames: int
+    tokens: int
+    channels: int
+    text: int
+
+
+class RidgePerLag(nn.Module):
+    """Sum over lags of one linear map each: (B, lags, V) to (B, hidden)."""
+
+    def __init__(self, vertices: int, lags: int, hidden: int) -> None:
+        super().__init__()
+        self.lags = nn.ModuleList(nn.Linear(vertices, hidden, bias=lag == 0) for lag in range(lags))
+
+    def set_weights(self, weights: Tensor) -> None:
+        """Take weights (lags * V, hidden) of windows that are flattened lag by lag; the bias becomes 0."""
+        with torch.no_grad():
+            for linear, part in zip(self.lags, weights.chunk(len(self.lags)), strict=True):
+                linear.weight.copy_(part.T)
+                if linear.bias is not None:
+                    linear.bias.zero_()
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Responses of a window to hidden features."""
+        return torch.stack([linear(windows[:, lag]) for lag, linear in enumerate(self.lags)]).sum(dim=0)
+
+
+class ResidualBlock(nn.Module):
+    """Pre-norm residual MLP: x + Dropout(Linear(GELU(Linear(LayerNorm(x)))))."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, width),
+            nn.GELU(),
+            nn.Linear(width, width),
+            nn.Dropout(dropout),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, width) to (B, width)."""
+        return x + self.layers(x)
+
+
+class MotionProjection(nn.Module):
+    """One linear map per token from brain tokens (B, N, C) to the tokens of every frame (B, F, N, C)."""
+
+    def __init__(self, channels: int, frames: int) -> None:
+        super().__init__()
+        self.frames = frames
+        self.linear = nn.Linear(channels, frames * channels)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Video embedding e_v."""
+        batch, count, channels = tokens.shape
+        return self.linear(tokens).view(batch, count, self.frames, channels).transpose(1, 2)
+
+
+class TextProjection(nn.Module):
+    """Mean of the video embedding over frames and tokens, to CLIP's joint space: (B, F, N, C) to (B, T)."""
+
+    def __init__(self, channels: int, text: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(channels, text)
+
+    def forward(self, video: Tensor) -> Tensor:
+        """Text embedding e_t."""
+        return self.linear(video.mean(dim=(1, 2)))
+
+
+def token_projector(channels: int) -> nn.Sequential:
+    """Three times LayerNorm, GELU and Linear on each token (MindEye2's projector)."""
+    layers = [
+        layer
+        for _ in range(3)
+        for layer in (nn.LayerNorm(channels), nn.GELU(), nn.Linear(channels, channels))
+    ]
+    return nn.Sequential(*layers)
+
+
+class BrainModel(nn.Module):
+    """Responses to brain tokens, video embedding and text embedding (NEURONS section 3.2).
+
+    Parameters
+    ----------
+    sizes
+        See `BrainSizes`.
+    dropout
+        Of ridge output and backbone, in training only.
+    """
+
+    def __init__(self, sizes: BrainSizes, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.ridge = RidgePerLag(sizes.vertices, sizes.lags, sizes.hidden)
+        self.drop = nn.Dropout(dropout)
+        self.backbone = nn.Sequential(*(ResidualBlock(sizes.hidden, dropout) for _ in range(sizes.blocks)))
+        self.unfold = nn.Linear(sizes.hidden, sizes.tokens * sizes.channels)
+        self.projector = token_projector(sizes.channels)
+        self.motion = MotionProjection(sizes.channels, sizes.frames)
+        self.text = TextProjection(sizes.channels, sizes.text)
+
+    def brain_tokens(self, hidden: Tensor) -> Tensor:
+        """Brain tokens e_i (B, N, C) of hidden features (B, hidden)."""
+        refined = self.backbone(self.drop(hidden))
+        return self.projector(self.unfold(refined).unflatten(1, (self.sizes.tokens, self.sizes.channels)))
+
+    def embed(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Brain tokens e_i (B, N, C), video embedding e_v (B, F, N, C) and text embedding e_t (B, T) of hidden features."""
+        tokens = self.brain_tokens(hidden)
+        video = self.motion(tokens)
+        return tokens, video, self.text(video)
+
+    def forward(self, windows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The embeddings of windows of responses (B, lags, V)."""
+        return self.embed(self.ridge(windows))

@@ -1,0 +1,171 @@
+"""The step of `pretrain`: train one subject's brain model."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+
+from neurons.artifacts import TensorFile, locate, provenance, seed_for, write_json, write_table
+from neurons.config import Pretrain
+from neurons.devices import choose_device, choose_dtype, use_threads
+from neurons.pretrain.closed_form import solve_ridge
+from neurons.pretrain.data import (
+    HiddenInputs,
+    Responses,
+    Targets,
+    WindowInputs,
+    read_responses,
+    read_targets,
+    split_movies,
+)
+from neurons.pretrain.fit import Alignment
+from neurons.pretrain.model import BrainModel, BrainSizes
+from neurons.pretrain.store import save_brain_model
+from neurons.training import fingerprint_of, parameter_groups, train
+
+
+def fit(
+    *,
+    subject: str,
+    variant: str,
+    responses: Path,
+    image_tokens: list[Path],
+    text: list[Path],
+    validation_movies: list[str],
+    settings: Pretrain,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int = 1,
+    checkpoints: Path,
+    model: Path,
+    log: Path,
+    summary: Path,
+) -> None:
+    """Train the brain model of a subject: responses to CLIP image tokens and CLIP text.
+
+    Parameters
+    ----------
+    subject
+        Subject of the responses.
+    variant
+        Name of the variant, stored with the model.
+    responses
+        Training responses of the subject (from `preprocess gather`).
+    image_tokens
+        Image tokens of every training movie (from `embed images`).
+    text
+        Caption embeddings of every training movie (from `embed captions`).
+    validation_movies
+        Training movies that are held out to choose the epoch.
+    settings
+        Section `pretrain` of the configuration.
+    device
+        auto, cpu, cuda or cuda:<index>.
+    precision
+        auto, fp32 or bf16.
+    threads
+        CPU threads.
+    checkpoints
+        Folder that a killed run continues from; removed when the model is written.
+    model
+        Output: weights.
+    log
+        Output: table of losses and validation scores per epoch.
+    summary
+        Output: validation scores of the chosen epoch.
+    """
+    use_threads(threads)
+    place = choose_device(device)
+    dtype = choose_dtype(precision, place)
+    made_by = provenance(
+        "pretrain fit",
+        {"responses": responses, "image_tokens": image_tokens, "text": text},
+        {
+            **settings.model_dump(mode="json"),
+            "subject": subject,
+            "variant": variant,
+            "validation_movies": validation_movies,
+        },
+        settings.seed,
+    )
+    data = read_responses(responses, settings.window_tr)
+    targets = read_targets(data.clip_ids, image_tokens, text)
+    split = split_movies(data.clip_ids, validation_movies, str(responses))
+    torch.manual_seed(seed_for(settings.seed, "pretrain", "weights"))
+    network = BrainModel(_sizes(settings, data, targets), settings.dropout).to(place)
+    held_out = None
+    if settings.ridge == "closed_form":
+        held_out = solve_ridge(network, data, targets, split.train)
+    inputs = (
+        WindowInputs(data) if held_out is None else HiddenInputs(_rows_of_all(held_out, data, split.train))
+    )
+    history = train(
+        network,
+        Alignment(network, data, inputs, targets, split, settings),
+        settings.optimiser,
+        parameter_groups(
+            network, {"": settings.optimiser.weight_decay, "ridge.": settings.ridge_weight_decay}
+        ),
+        seed=settings.seed,
+        device=place,
+        dtype=dtype,
+        folder=checkpoints,
+        fingerprint=fingerprint_of(
+            made_by, [responses, *image_tokens, *text], device=place.type, dtype=dtype
+        ),
+    )
+    facts = TensorFile(responses).metadata
+    save_brain_model(
+        model,
+        network,
+        made_by,
+        None if held_out is None else (split.train, held_out),
+        subject=subject,
+        variant=variant,
+        vertex_hash=facts["vertex_hash"],
+        window_tr=settings.window_tr,
+        target=settings.target,
+    )
+    write_table(log, history, made_by)
+    best = history.loc[history["validation_score"].idxmin()]
+    scores = {
+        name.removeprefix("validation_"): float(best[name])
+        for name in history
+        if name.startswith("validation_")
+    }
+    clips = {
+        "train_clips": len(split.train),
+        "validation_clips": len(split.validation),
+        "repeats": data.repeats,
+    }
+    write_json(
+        summary,
+        {"subject": subject, "variant": variant, "epoch": int(best["epoch"]), **clips, **scores},
+        made_by,
+    )
+    shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _rows_of_all(held_out: torch.Tensor, data: Responses, train_clips: list[str]) -> torch.Tensor:
+    hidden = torch.zeros(len(data.clip_ids), *held_out.shape[1:])
+    hidden[torch.from_numpy(locate(train_clips, data.clip_ids, "the training responses"))] = held_out.cpu()
+    return hidden
+
+
+def _sizes(settings: Pretrain, data: Responses, targets: Targets) -> BrainSizes:
+    frames, tokens, channels = targets.tokens.shape
+    return BrainSizes(
+        vertices=data.values.shape[2],
+        lags=len(settings.window_tr),
+        hidden=settings.hidden_width,
+        blocks=settings.blocks,
+        frames=frames,
+        tokens=tokens,
+        channels=channels,
+        text=targets.text.shape[0],
+    )
+
+
+STEPS = [fit]

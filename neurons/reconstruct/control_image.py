@@ -1,0 +1,82 @@
+"""unCLIP: CLIP image tokens to an image.
+
+The network of MindEye2's kind: a `UNet2DConditionModel` that attends to the image tokens and, with
+``class_embed_type="projection"``, is told size and crop (SDXL's micro-conditioning). diffusers has no pipeline for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers.models.embeddings import get_timestep_embedding
+from torch import Tensor
+
+from neurons.config import ControlImage, Model
+from neurons.reconstruct import diffusion
+from neurons.reconstruct.latents import scale_factor, to_frames
+from neurons.reconstruct.loading import load_network, load_scheduler, load_vae
+
+
+@dataclass(frozen=True)
+class UnclipModel:
+    """Network, sampler and autoencoder of unCLIP."""
+
+    unet: UNet2DConditionModel
+    scheduler: Any
+    vae: AutoencoderKL
+
+    @classmethod
+    def load(cls, settings: ControlImage, vae: Model, device: torch.device, dtype: torch.dtype) -> UnclipModel:
+        """Load from ``unclip``'s subfolders ``unet`` and ``scheduler``, and unCLIP's own autoencoder or else `vae`."""
+        key = "reconstruct.control.unclip"
+        return cls(
+            load_network(UNet2DConditionModel, settings.unclip, key, device, dtype, "unet"),
+            load_scheduler(settings.unclip, key),
+            load_vae(settings.vae or vae, "reconstruct.control.vae" if settings.vae else "embed.vae", device),
+        )
+
+    @torch.inference_mode()
+    def sample(self, tokens: Tensor, seeds: Sequence[int], settings: ControlImage) -> Tensor:
+        """Images of clips; each depends on its own tokens and seed only.
+
+        Parameters
+        ----------
+        tokens
+            (B, N, C) CLIP image tokens; guidance contrasts them with zeros.
+        seeds
+            One per clip.
+
+        Returns
+        -------
+        Tensor
+            float32 (B, 3, H, W) in [0, 1].
+        """
+        device, dtype = self.unet.device, self.unet.dtype
+        tokens = tokens.to(device, dtype)
+        condition = diffusion.doubled(torch.zeros_like(tokens), tokens, settings.guidance)
+        labels = self._size_and_crop(len(condition))
+
+        def predict(latents: Tensor, step: Tensor) -> Tensor:
+            return self.unet(latents.to(dtype), step, encoder_hidden_states=condition, class_labels=labels).sample
+
+        of_clips = diffusion.generators(seeds)
+        size = self.unet.config.sample_size
+        noise = diffusion.draw_noise(of_clips, (self.unet.config.in_channels, size, size), device)
+        timesteps = diffusion.trajectory(self.scheduler, settings.steps, 1.0, device)
+        start = noise * self.scheduler.init_noise_sigma
+        guided = diffusion.with_guidance(predict, settings.guidance)
+        return to_frames(self.vae, diffusion.denoise(self.scheduler, start, timesteps, guided, of_clips))
+
+    def _size_and_crop(self, count: int) -> Tensor | None:
+        """Sinusoids of height, width (px) and crop corner (0, 0), (count, width of the projection); None without one."""
+        if self.unet.config.class_embed_type != "projection":
+            return None
+        pixels = self.unet.config.sample_size * scale_factor(self.vae)
+        facts = torch.tensor([pixels, pixels, 0, 0], device=self.unet.device)
+        width = self.unet.config.projection_class_embeddings_input_dim // len(facts)
+        embedded = get_timestep_embedding(facts, width, flip_sin_to_cos=True, downscale_freq_shift=0)
+        return embedded.flatten().to(self.unet.dtype).expand(count, -1)

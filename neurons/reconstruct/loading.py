@@ -1,0 +1,50 @@
+"""Parts of diffusion models from folders (or hub repositories) in the diffusers layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+from diffusers import AutoencoderKL
+
+from neurons.artifacts import InputError, hash_file
+from neurons.config import Model
+from neurons.embed.loading import load_pretrained
+
+
+def load_network(kind: Any, model: Model, key: str, device: torch.device, dtype: torch.dtype, subfolder: str = "") -> Any:
+    """A network of class `kind` from a subfolder of `model`, for inference; `key` of the configuration names it."""
+    network = load_pretrained(kind, model, key, subfolder=subfolder, torch_dtype=dtype)
+    return network.to(device).eval().requires_grad_(False)
+
+
+def load_vae(model: Model, key: str, device: torch.device) -> AutoencoderKL:
+    """The image autoencoder; always in float32, since bfloat16 shifts pixels by a level or more."""
+    return load_network(AutoencoderKL, model, key, device, torch.float32)
+
+
+def load_scheduler(model: Model, key: str) -> Any:
+    """The sampler that ``scheduler/scheduler_config.json`` of the folder names.
+
+    Raises
+    ------
+    InputError
+        If there is none, or diffusers has no such class.
+    """
+    try:  # whichever scheduler class reads the file, it says which one is meant
+        config = diffusers.DDIMScheduler.load_config(model.path, subfolder="scheduler", revision=model.revision)
+    except OSError as error:
+        raise InputError(f"{key}: {model.path} has no scheduler/scheduler_config.json ({error})") from error
+    name = config.get("_class_name", "")
+    if not hasattr(diffusers, name):
+        raise InputError(f"{key}: {model.path}/scheduler names the class {name!r}, which diffusers lacks")
+    return getattr(diffusers, name).from_config(config)
+
+
+def identify(model: Model) -> dict[str, str | None]:
+    """What decides a model's weights: path and revision, and for a folder the hash of its files."""
+    folder = Path(model.path)
+    content = hash_file(folder) if folder.is_dir() else None
+    return {"path": model.path, "revision": model.revision, "hash": content}

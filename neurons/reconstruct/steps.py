@@ -1,0 +1,276 @@
+"""The steps of `reconstruct`: decode (or oracle), control, videos in chunks, gather."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from neurons.artifacts import TensorFile, provenance, read_table, seed_for, write_table, write_tensors
+from neurons.config import Model, Reconstruct
+from neurons.console import track
+from neurons.devices import choose_device, choose_dtype, use_threads
+from neurons.reconstruct.aggregate import ClipTiming
+from neurons.reconstruct.chunk import ChunkOfClips, render_chunk
+from neurons.reconstruct.collect import collect
+from neurons.reconstruct.control_image import UnclipModel
+from neurons.reconstruct.decode import decoded_outputs
+from neurons.reconstruct.oracle import true_outputs
+from neurons.reconstruct.prompts import decoded_table
+
+
+def decode(
+    *,
+    subject: str,
+    variant: str,
+    responses: Path,
+    brain_model: Path,
+    decoupler: Path,
+    concepts: Path,
+    settings: Reconstruct,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int = 1,
+    output: Path,
+    table: Path,
+) -> None:
+    """Decode the test responses of a subject: masks, concepts, descriptions, blurry videos, image tokens, text.
+
+    Parameters
+    ----------
+    subject
+        Subject of the responses.
+    variant
+        Name of the variant of the models.
+    responses
+        Test responses of the subject, averaged over repeats (from `preprocess gather`).
+    brain_model
+        Weights from `pretrain fit`.
+    decoupler
+        Weights from `decouple fit`.
+    concepts
+        CLIP text features of the concept names (from `embed concepts`).
+    settings
+        Section `reconstruct`; this step uses seed, concept_threshold, prompt_concepts and batch_size.
+    device
+        auto, cpu, cuda or cuda:<index>.
+    precision
+        auto, fp32 or bf16.
+    threads
+        CPU threads.
+    output
+        Output: decoded tensors.
+    table
+        Output: caption, concepts and prompt of each clip.
+    """
+    use_threads(threads)
+    place = choose_device(device)
+    made_by = provenance(
+        "reconstruct decode",
+        {"responses": responses, "brain_model": brain_model, "decoupler": decoupler, "concepts": concepts},
+        {"subject": subject, "variant": variant, **_used(settings, "seed", "concept_threshold", "prompt_concepts")},
+        settings.seed,
+    )
+    decoded = decoded_outputs(
+        responses, brain_model, decoupler, concepts, settings, place, choose_dtype(precision, place)
+    )
+    write_tensors(output, decoded.tensors, made_by, decoded.clip_ids, subject=subject, variant=variant)
+    rows = decoded_table(
+        decoded.clip_ids, decoded.captions, decoded.tensors["concepts"], settings.concept_threshold, settings.prompt_concepts
+    )
+    write_table(table, rows, made_by)
+
+
+def oracle(
+    *,
+    annotation: list[Path],
+    labels: list[Path],
+    image_tokens: list[Path],
+    latents: list[Path],
+    text: list[Path],
+    settings: Reconstruct,
+    output: Path,
+    table: Path,
+) -> None:
+    """Write the truth in the place of decoded outputs: what perfect decoding would give.
+
+    Parameters
+    ----------
+    annotation
+        Annotation of each test movie (from `annotate clips`).
+    labels
+        Concepts and masks of each test movie (from `annotate clips`).
+    image_tokens
+        Image tokens of each test movie (from `embed images`); those of the middle frame are taken.
+    latents
+        Latents of each test movie (from `embed latents`).
+    text
+        Caption embeddings of each test movie (from `embed captions`).
+    settings
+        Section `reconstruct`; this step uses concept_threshold and prompt_concepts.
+    output
+        Output: tensors, as `decode` writes them.
+    table
+        Output: caption, concepts and prompt of each clip, as `decode` writes it.
+    """
+    made_by = provenance(
+        "reconstruct oracle",
+        {"annotation": annotation, "labels": labels, "image_tokens": image_tokens, "latents": latents, "text": text},
+        _used(settings, "concept_threshold", "prompt_concepts"),
+    )
+    truth = true_outputs(annotation, labels, image_tokens, latents, text)
+    write_tensors(output, truth.tensors, made_by, truth.clip_ids, subject="truth", variant="oracle")
+    rows = decoded_table(
+        truth.clip_ids,
+        truth.captions,
+        truth.tensors["concepts"],
+        settings.concept_threshold,
+        settings.prompt_concepts,
+        truth.key_concepts,
+    )
+    write_table(table, rows, made_by)
+
+
+def control(
+    *,
+    decoded: Path,
+    settings: Reconstruct,
+    vae: Model,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int = 1,
+    output: Path,
+) -> None:
+    """Make the control image of each clip from its image tokens (unCLIP).
+
+    Parameters
+    ----------
+    decoded
+        From `decode` or `oracle`.
+    settings
+        Section `reconstruct`; this step uses seed, control and batch_size.
+    vae
+        The study's autoencoder, used unless `control.vae` names another.
+    device
+        auto, cpu, cuda or cuda:<index>.
+    precision
+        auto, fp32 or bf16.
+    threads
+        CPU threads.
+    output
+        Output: images.
+    """
+    use_threads(threads)
+    place = choose_device(device)
+    file = TensorFile(decoded)
+    clips = file.clip_ids
+    made_by = provenance(
+        "reconstruct control",
+        {"decoded": decoded},
+        {**_used(settings, "seed", "control"), "vae": vae.model_dump()},
+        settings.seed,
+    )
+    model = UnclipModel.load(settings.control, vae, place, choose_dtype(precision, place))
+    tokens = file["image_tokens"]
+    images = []
+    starts = range(0, len(clips), settings.batch_size)
+    for start in track(starts, "batches of control images"):
+        rows = slice(start, start + settings.batch_size)
+        seeds = [seed_for(settings.seed, "control", clip) for clip in clips[rows]]
+        sampled = model.sample(torch.from_numpy(np.array(tokens[rows], np.float32)), seeds, settings.control)
+        images.append((255 * sampled.movedim(1, -1)).round().byte().cpu().numpy())
+    write_tensors(output, {"images": np.concatenate(images)}, made_by, clips)
+
+
+def videos(
+    *,
+    decoded: Path,
+    table: Path,
+    control: Path,
+    chunk: int,
+    chunks: int,
+    settings: Reconstruct,
+    vae: Model,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int = 1,
+    clips: Path,
+    manifest: Path,
+    clip_s: float = 2.0,
+    phase: float = 0.5,
+) -> None:
+    """Make the videos of one chunk of clips; folders that an earlier run finished are kept.
+
+    Parameters
+    ----------
+    decoded
+        From `decode` or `oracle`.
+    table
+        Captions and prompts, from the same step.
+    control
+        Control images (from `control`).
+    chunk
+        Which chunk, counted from 0.
+    chunks
+        Number of chunks that the clips are divided into.
+    settings
+        Section `reconstruct`; this step uses seed, mask_space, mask_floor, video and batch_size.
+    vae
+        Autoencoder of the blurry videos and the video model.
+    device
+        auto, cpu, cuda or cuda:<index>.
+    precision
+        auto, fp32 or bf16.
+    threads
+        CPU threads.
+    clips
+        Folder of the clips' folders.
+    manifest
+        Output: clip, folder and hash of the chunk's clips.
+    clip_s
+        Length of a clip, in s.
+    phase
+        Where in their intervals the cut frames lie (`cut.phase`).
+    """
+    use_threads(threads)
+    place = choose_device(device)
+    dtype = choose_dtype(precision, place)
+    work = ChunkOfClips.read(decoded, table, control, chunk, chunks)
+    rows = render_chunk(work, clips, settings, vae, dtype, ClipTiming(clip_s, phase), place)
+    parameters = _used(settings, "seed", "mask_space", "mask_floor", "video")
+    made_by = provenance(
+        "reconstruct videos",
+        {"decoded": decoded, "table": table, "control": control},
+        {**parameters, "chunk": chunk, "chunks": chunks},
+        settings.seed,
+    )
+    write_table(manifest, rows, made_by)
+
+
+def gather(*, manifests: list[Path], decoded: Path, clips: Path, output: Path) -> None:
+    """Gather the videos of all chunks into one file, in the order of the decoded clips.
+
+    Parameters
+    ----------
+    manifests
+        From `videos`, one per chunk.
+    decoded
+        From `decode` or `oracle`: which clips there must be.
+    clips
+        Folder of the clips' folders.
+    output
+        Output: video and blurry video of every clip, lossless.
+    """
+    wanted = TensorFile(decoded).clip_ids
+    collected = collect(manifests, wanted, clips)
+    made_by = provenance("reconstruct gather", {"manifests": manifests, "decoded": decoded})
+    tensors = {"frames": collected.frames, "blurry": collected.blurry}
+    write_tensors(output, tensors, made_by, wanted, frame_time_s=collected.frame_time_s)
+
+
+def _used(settings: Reconstruct, *names: str) -> dict[str, object]:
+    return settings.model_dump(mode="json", include=set(names))
+
+
+STEPS = [decode, oracle, control, videos, gather]

@@ -1,0 +1,1 @@
+"""Miniature foundation models trained on the procedural world."""

@@ -1,0 +1,140 @@
+"""The video model: the image model with motion modules, trained on clips of 16 frames in 2 s."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel, UNetMotionModel
+from diffusers.models.attention_processor import AttnProcessor
+from diffusers.models.embeddings import SinusoidalPositionalEmbedding
+from numpy.typing import NDArray
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from neurons.simulate.miniatures.data import draw_clips, draw_scenes
+from neurons.simulate.miniatures.optimise import LogRow, optimise
+from neurons.simulate.miniatures.text import VARIANTS, training_token_ids
+from neurons.simulate.miniatures.text_to_image import CHANNELS, GROUPS, HEADS, new_scheduler, velocity_batch
+from neurons.simulate.miniatures.vae import encode
+
+FRAMES = 16
+MAX_FRAMES = 32
+HALF_PROBABILITY = 0.6
+"""Share of steps that show half of the frames."""
+
+
+@dataclass(frozen=True)
+class ClipPool:
+    """Training clips.
+
+    ``frames`` uint8 ``(clips, 16, 64, 64, 3)``; ``latents`` float32 ``(clips, channels, 16, 8, 8)``; ``token_ids``
+    int64 ``(clips, 4, 32)``: several prompts for each.
+    """
+
+    frames: NDArray[np.uint8]
+    latents: torch.Tensor
+    token_ids: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+def draw_pool(vae: AutoencoderKL, tokenizer: CLIPTokenizer, rng: np.random.Generator, clips: int) -> ClipPool:
+    """Draw and encode clips of random training scenes."""
+    scenes = draw_scenes(rng, clips, "train")
+    frames = draw_clips(rng, scenes, FRAMES)
+    with torch.autocast("cpu", torch.bfloat16):
+        latents = encode(vae, frames.reshape(-1, *frames.shape[2:])).float()
+    ids = torch.from_numpy(training_token_ids(rng, tokenizer, scenes))
+    return ClipPool(frames, latents.unflatten(0, frames.shape[:2]).transpose(1, 2).contiguous(), ids)
+
+
+def with_motion(unet: UNet2DConditionModel) -> UNetMotionModel:
+    """The image model with untrained motion modules, which at first change nothing."""
+    adapter = MotionAdapter(
+        block_out_channels=CHANNELS,
+        motion_layers_per_block=1,
+        motion_num_attention_heads=HEADS,
+        motion_norm_num_groups=GROUPS,
+        motion_max_seq_length=MAX_FRAMES,
+    )
+    model = UNetMotionModel.from_unet2d(unet, adapter)
+    model.set_attn_processor(AttnProcessor())
+    return model
+
+
+def split(model: UNetMotionModel, unet: UNet2DConditionModel) -> tuple[UNet2DConditionModel, MotionAdapter]:
+    """The parts that are stored apart: weights of single frames, put into ``unet``, and motion modules."""
+    weights = model.state_dict()
+    unet.load_state_dict({name: value for name, value in weights.items() if "motion_modules" not in name})
+    adapter = MotionAdapter(
+        block_out_channels=CHANNELS,
+        motion_layers_per_block=1,
+        motion_num_attention_heads=HEADS,
+        motion_norm_num_groups=GROUPS,
+        motion_max_seq_length=MAX_FRAMES,
+    )
+    adapter.load_state_dict({name: value for name, value in weights.items() if "motion_modules" in name})
+    return unet, adapter
+
+
+class FramePositions:
+    """Lets a video model see some frames of a clip as if it saw all: sets which positions its frames have."""
+
+    def __init__(self, model: UNetMotionModel) -> None:
+        self._modules = [module for module in model.modules() if isinstance(module, SinusoidalPositionalEmbedding)]
+        self._tables = [module.pe for module in self._modules]
+
+    def set(self, positions: torch.Tensor) -> None:
+        """Give the frames of the next calls these positions, ``(frames,)`` int64."""
+        for module, table in zip(self._modules, self._tables, strict=True):
+            module.pe = table[:, positions]
+
+    def reset(self) -> None:
+        """Number frames from 0 again."""
+        for module, table in zip(self._modules, self._tables, strict=True):
+            module.pe = table
+
+
+def train_video_model(
+    model: UNetMotionModel,
+    text_encoder: CLIPTextModel,
+    pool: ClipPool,
+    seed: int,
+    steps: int,
+    batch: int,
+    max_learning_rate: float,
+    report: Callable[[LogRow], None],
+) -> list[LogRow]:
+    """Train motion modules, frame weights and text encoder together.
+
+    The frame weights learn too, because what distinguishes "left" from "right" was never in single frames. Some steps
+    show all frames of ``batch`` clips, others half of the frames of twice as many clips, which tells as much about
+    motion at the same cost.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    scheduler = new_scheduler()
+    positions = FramePositions(model)
+    model.train()
+    text_encoder.train()
+
+    def loss_of_step() -> torch.Tensor:
+        parts = 2 if rng.random() < HALF_PROBABILITY else 1
+        shown = torch.from_numpy(np.sort(rng.choice(FRAMES, FRAMES // parts, replace=False)))
+        positions.set(shown)
+        chosen = torch.from_numpy(rng.integers(len(pool), size=batch * parts))
+        variant = torch.from_numpy(rng.integers(VARIANTS, size=batch * parts))
+        timesteps = torch.randint(scheduler.config.num_train_timesteps, (batch * parts,))
+        noisy, velocity = velocity_batch(scheduler, pool.latents[chosen][:, :, shown], timesteps)
+        with torch.autocast("cpu", torch.bfloat16):
+            text = text_encoder(pool.token_ids[chosen, variant]).last_hidden_state
+            text = text.repeat_interleave(len(shown), dim=0)
+            predicted = model(noisy, timesteps, encoder_hidden_states=text).sample
+        return torch.nn.functional.mse_loss(predicted.float(), velocity)
+
+    rows = optimise([*model.parameters(), *text_encoder.parameters()], loss_of_step, steps, max_learning_rate, report)
+    positions.reset()
+    model.eval()
+    text_encoder.eval()
+    return rows

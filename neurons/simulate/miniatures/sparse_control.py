@@ -1,0 +1,167 @@
+"""Sparse control: makes the video model show a given picture at a given frame."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, SparseControlNetModel, UNet2DConditionModel, UNetMotionModel
+from diffusers.models.attention_processor import AttnProcessor
+from numpy.typing import NDArray
+from torch import nn
+from transformers import CLIPTextModel
+
+from neurons.simulate.miniatures.data import IMAGE_PX, blur, draw_frames, draw_scenes
+from neurons.simulate.miniatures.motion import FRAMES, MAX_FRAMES, ClipPool
+from neurons.simulate.miniatures.optimise import LogRow, optimise
+from neurons.simulate.miniatures.text import VARIANTS
+from neurons.simulate.miniatures.text_to_image import GROUPS, HEADS, new_scheduler, velocity_batch
+from neurons.simulate.miniatures.vae import encode
+
+EMBEDDING_CHANNELS = (16, 32, 64, 64)
+NO_PICTURE_PROBABILITY = 0.1
+FLAW_PROBABILITY = 0.3
+"""Share of control pictures with each flaw that generated pictures have: blur, noise, a dimmed background."""
+
+
+def new_control_network(unet: UNet2DConditionModel) -> SparseControlNetModel:
+    """Control network with the image model's weights, which reads RGB pictures in [0, 1] and their frame mask.
+
+    The variant that reads latents ("simplified" embedding) is not used, since diffusers' pipeline for it supports
+    four latent channels only.
+    """
+    config = unet.config
+    control = SparseControlNetModel(
+        in_channels=config.in_channels,
+        conditioning_channels=3,
+        down_block_types=tuple(
+            "CrossAttnDownBlockMotion" if "CrossAttn" in name else "DownBlockMotion" for name in config.down_block_types
+        ),
+        block_out_channels=tuple(config.block_out_channels),
+        layers_per_block=config.layers_per_block,
+        norm_num_groups=GROUPS,
+        cross_attention_dim=config.cross_attention_dim,
+        attention_head_dim=HEADS,
+        num_attention_heads=HEADS,
+        conditioning_embedding_out_channels=EMBEDDING_CHANNELS,
+        motion_max_seq_length=MAX_FRAMES,
+        motion_num_attention_heads=HEADS,
+        use_simplified_condition_embedding=False,
+    )
+    control.load_state_dict(unet.state_dict(), strict=False)
+    control.set_attn_processor(AttnProcessor())
+    return control
+
+
+def pictures_01(frames: NDArray[np.uint8]) -> torch.Tensor:
+    """Frames ``(n, height, width, 3)`` uint8 as ``(n, 3, height, width)`` in [0, 1]."""
+    return torch.from_numpy(np.moveaxis(frames, -1, 1).copy()).float() / 255
+
+
+def flawed(rng: np.random.Generator, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A control picture as decoders make it: at random blurred, noisy, or darker away from the middle."""
+    picture = frame
+    if rng.random() < FLAW_PROBABILITY:
+        picture = blur(picture, float(rng.uniform(0.4, 1.5)))
+    levels = picture.astype(np.float32)
+    if rng.random() < FLAW_PROBABILITY:
+        levels = levels + cv2.GaussianBlur(rng.normal(0, 40, levels.shape).astype(np.float32), (0, 0), 1.5)
+    if rng.random() < FLAW_PROBABILITY:
+        x, y, radius = rng.uniform(0.25, 0.75), rng.uniform(0.25, 0.75), rng.uniform(0.2, 0.35)
+        grid = (np.arange(IMAGE_PX, dtype=np.float32) + 0.5) / IMAGE_PX
+        near = (np.square(grid[None] - x) + np.square(grid[:, None] - y) < radius**2).astype(np.float32)
+        soft = cv2.GaussianBlur(near, (0, 0), 3)
+        floor = rng.uniform(0.5, 1.0)
+        levels = levels * (floor + (1 - floor) * soft)[..., None]
+    return np.clip(levels, 0, 255).astype(np.uint8)
+
+
+def teach_embedding(
+    control: SparseControlNetModel,
+    vae: AutoencoderKL,
+    rng: np.random.Generator,
+    frames: int,
+    steps: int,
+    report: Callable[[LogRow], None],
+) -> list[LogRow]:
+    """Train the picture embedding first to tell the latents of the picture, from which the rest learns quickly.
+
+    A linear layer, dropped afterwards, reads the latents from the embedding.
+    """
+    pictures = draw_frames(rng, draw_scenes(rng, frames, "train"))
+    latents = encode(vae, pictures)
+    embedding = control.controlnet_cond_embedding
+    nn.init.kaiming_normal_(embedding.conv_out.weight, nonlinearity="linear")
+    readout = nn.Conv2d(embedding.conv_out.out_channels, latents.shape[1], 1)
+
+    def loss_of_step() -> torch.Tensor:
+        chosen = rng.integers(frames, size=32)
+        shown = pictures_01(np.stack([flawed(rng, pictures[index]) for index in chosen]))
+        with torch.autocast("cpu", torch.bfloat16):
+            told = readout(embedding(torch.cat([shown, torch.ones_like(shown[:, :1])], dim=1)))
+        return nn.functional.mse_loss(told.float(), latents[torch.from_numpy(chosen)])
+
+    return optimise([*embedding.parameters(), *readout.parameters()], loss_of_step, steps, 2e-3, report)
+
+
+def control_frame(rng: np.random.Generator) -> int:
+    """Frame that shows the control picture: the first, one near the middle, or any, equally often."""
+    return int(rng.choice([0, rng.integers(FRAMES // 2 - 1, FRAMES // 2 + 2), rng.integers(FRAMES)]))
+
+
+def train_control(
+    control: SparseControlNetModel,
+    model: UNetMotionModel,
+    text_encoder: CLIPTextModel,
+    pool: ClipPool,
+    rng: np.random.Generator,
+    steps: int,
+    batch: int,
+    max_learning_rate: float,
+    report: Callable[[LogRow], None],
+) -> list[LogRow]:
+    """Train the control network beside the frozen video model."""
+    scheduler = new_scheduler()
+    model.eval().requires_grad_(False)
+    text_encoder.eval().requires_grad_(False)
+    control.train()
+
+    def pictures_of(chosen: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+        picture = torch.zeros(len(chosen), 3, FRAMES, IMAGE_PX, IMAGE_PX)
+        shown = torch.zeros(len(chosen), 1, FRAMES, IMAGE_PX, IMAGE_PX)
+        for row, clip in enumerate(chosen):
+            if rng.random() >= NO_PICTURE_PROBABILITY:
+                at = control_frame(rng)
+                picture[row, :, at] = pictures_01(flawed(rng, pool.frames[clip, at])[None])[0]
+                shown[row, :, at] = 1.0
+        return picture, shown
+
+    def loss_of_step() -> torch.Tensor:
+        chosen = rng.integers(len(pool), size=batch)
+        rows = torch.from_numpy(chosen)
+        variant = torch.from_numpy(rng.integers(VARIANTS, size=batch))
+        timesteps = torch.randint(scheduler.config.num_train_timesteps, (batch,))
+        noisy, velocity = velocity_batch(scheduler, pool.latents[rows], timesteps)
+        picture, shown = pictures_of(chosen)
+        with torch.autocast("cpu", torch.bfloat16):
+            text = text_encoder(pool.token_ids[rows, variant]).last_hidden_state.repeat_interleave(FRAMES, dim=0)
+            down, middle = control(
+                noisy,
+                timesteps,
+                encoder_hidden_states=text,
+                controlnet_cond=picture,
+                conditioning_mask=shown,
+                return_dict=False,
+            )
+            predicted = model(
+                noisy,
+                timesteps,
+                encoder_hidden_states=text,
+                down_block_additional_residuals=down,
+                mid_block_additional_residual=middle,
+            ).sample
+        return nn.functional.mse_loss(predicted.float(), velocity)
+
+    rows = optimise(control.parameters(), loss_of_step, steps, max_learning_rate, report)
+    control.eval()
+    return rows

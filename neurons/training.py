@@ -1,0 +1,250 @@
+"""The one training loop, used by `pretrain` and `decouple`: AdamW, a one-cycle schedule, and full-state checkpoints.
+
+All randomness of a step (order of samples, dropout, mixing) follows from the seed, the epoch and the batch, so a run
+that was stopped anywhere and continued equals one that was never stopped: bit for bit on a CPU.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from neurons import checkpoints
+from neurons.artifacts import InputError, TensorFile, hash_bytes, hash_file, seed_for
+from neurons.config import Optimiser
+from neurons.console import logger, track
+
+Batch = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where in the run a batch is; all counted from 0."""
+
+    epoch: int
+    batch: int
+    epochs: int
+    batches: int
+
+
+class Objective(Protocol):
+    """What a stage gives the loop.
+
+    Attributes
+    ----------
+    samples
+        What each training sample is (clip and repeat), for messages; its length is the number of samples.
+    """
+
+    samples: Sequence[str]
+
+    def fetch(self, indices: np.ndarray) -> Batch:
+        """Tensors of the samples at `indices`, on the CPU (runs in a second thread, one batch ahead)."""
+
+    def loss(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Scalar tensors by name; the one named ``loss`` is minimised."""
+
+    def validate(self) -> dict[str, float]:
+        """Scores on the held-out training movies; the one named ``score`` chooses the epoch (lower is better)."""
+
+
+def parameter_groups(model: nn.Module, decay: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Optimiser groups: weight decay by the longest matching name prefix; none on vectors (gains, biases).
+
+    Parameters
+    ----------
+    decay
+        Weight decay by prefix of the parameter's name; ``""`` matches all.
+    """
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            prefix = max((prefix for prefix in decay if name.startswith(prefix)), key=len)
+            groups.setdefault(decay[prefix] if parameter.ndim > 1 else 0.0, []).append(parameter)
+    return [{"params": members, "weight_decay": value} for value, members in sorted(groups.items())]
+
+
+def fingerprint_of(made_by: Mapping[str, Any], inputs: Sequence[Path], **compute: object) -> str:
+    """Identity of a training run: its provenance (settings, packages), content of each input, and how it computes."""
+    contents = [
+        TensorFile(path).metadata["content_hash"] if path.suffix == ".safetensors" else hash_file(path)
+        for path in inputs
+    ]
+    described = {
+        "made_by": made_by,
+        "inputs": contents,
+        "compute": {name: str(value) for name, value in compute.items()},
+    }
+    return hash_bytes(json.dumps(described, sort_keys=True).encode())
+
+
+def train(
+    model: nn.Module,
+    objective: Objective,
+    settings: Optimiser,
+    groups: list[dict[str, Any]],
+    *,
+    seed: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    folder: Path,
+    fingerprint: str,
+) -> pd.DataFrame:
+    """Train `model`; afterwards it holds the weights of the epoch with the lowest validation ``score``.
+
+    Parameters
+    ----------
+    model
+        On `device`; its trainable parameters are those of `groups`.
+    groups
+        From `parameter_groups`.
+    dtype
+        bfloat16 runs the losses under autocast; weights and optimiser stay float32.
+    folder, fingerprint
+        Where checkpoints lie, and which of them belong to this run.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per epoch: ``epoch`` (from 1), ``learning_rate``, means of the training losses (``train_<name>``) and
+        the validation scores (``validation_<name>``), ``best`` (whether it was the best so far).
+
+    Raises
+    ------
+    InputError
+        If a loss or validation score is not finite; the message names the batch's samples.
+    SystemExit
+        After SIGTERM, once a checkpoint is written.
+    """
+    batches = -(-len(objective.samples) // settings.batch_size)
+    optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, total_steps=settings.epochs * batches + 1
+    )
+    position, steps, best = checkpoints.restore(folder, fingerprint, model, optimiser)
+    _wind(schedule, steps)
+
+    def save() -> None:
+        checkpoints.save(folder, fingerprint, position, steps, model, optimiser, best)
+
+    with stop_signal() as stopped, ThreadPoolExecutor(1) as loader:
+        for epoch in track(range(position.epoch, settings.epochs), "epochs"):
+            parts = epoch_batches(len(objective.samples), batches, seed_for(seed, "order", epoch))
+            upcoming = loader.submit(objective.fetch, parts[position.batch])
+            model.train()
+            for batch in range(position.batch, batches):
+                data = {
+                    name: value.to(device, non_blocking=True) for name, value in upcoming.result().items()
+                }
+                if batch + 1 < batches:
+                    upcoming = loader.submit(objective.fetch, parts[batch + 1])
+                torch.manual_seed(seed_for(seed, "step", epoch, batch))
+                with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+                    losses = objective.loss(data, Progress(epoch, batch, settings.epochs, batches))
+                if not bool(torch.isfinite(losses["loss"])):
+                    raise InputError(
+                        _not_finite(losses, epoch, batch, [objective.samples[i] for i in parts[batch]])
+                    )
+                optimiser.zero_grad(set_to_none=True)
+                losses["loss"].backward()
+                optimiser.step()
+                schedule.step()
+                steps += 1
+                for name, value in losses.items():
+                    position.sums[name] = position.sums.get(name, 0.0) + float(value.detach()) * len(
+                        parts[batch]
+                    )
+                position.batch = batch + 1
+                if stopped() and batch + 1 < batches:
+                    save()
+                    raise SystemExit(_told_to_stop(folder))
+            scores = _validated(model, objective, epoch)
+            improved = scores["score"] < position.best_score
+            if improved:
+                position.best_epoch, position.best_score = epoch, scores["score"]
+                best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+            row = {"epoch": epoch + 1, "learning_rate": float(schedule.get_last_lr()[0])}
+            row |= {f"train_{name}": total / len(objective.samples) for name, total in position.sums.items()}
+            row |= {f"validation_{name}": value for name, value in scores.items()} | {"best": int(improved)}
+            position.history.append(row)
+            position.epoch, position.batch, position.sums = epoch + 1, 0, {}
+            if (
+                stopped()
+                or position.epoch % settings.checkpoint_every == 0
+                or position.epoch == settings.epochs
+            ):
+                save()
+            if stopped() and position.epoch < settings.epochs:
+                raise SystemExit(_told_to_stop(folder))
+    model.load_state_dict(best)
+    model.eval()
+    return pd.DataFrame(position.history)
+
+
+def epoch_batches(samples: int, batches: int, seed: int) -> list[np.ndarray]:
+    """Every sample once, in random order, in batches whose sizes differ by at most one."""
+    order = np.random.default_rng(seed).permutation(samples)
+    return np.array_split(order, batches)
+
+
+@contextmanager
+def stop_signal() -> Iterator[Callable[[], bool]]:
+    """Within the block SIGTERM does not kill; the yielded function says whether it came."""
+    came = False
+
+    def note(*_: object) -> None:
+        nonlocal came
+        came = True
+
+    previous = signal.signal(signal.SIGTERM, note)
+    try:
+        yield lambda: came
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _wind(schedule: torch.optim.lr_scheduler.OneCycleLR, steps: int) -> None:
+    """Set the schedule to where it is after `steps` steps: it is a closed form of the step number."""
+    if steps:
+        schedule.last_epoch = steps - 1
+        with warnings.catch_warnings():
+            # PyTorch warns of a schedule that steps before its optimiser; this optimiser's steps are in the checkpoint.
+            warnings.simplefilter("ignore", UserWarning)
+            schedule.step()
+
+
+def _validated(model: nn.Module, objective: Objective, epoch: int) -> dict[str, float]:
+    model.eval()
+    with torch.no_grad():
+        scores = objective.validate()
+    broken = [name for name, value in scores.items() if not np.isfinite(value)]
+    if broken:
+        raise InputError(
+            f"validation {', '.join(broken)} is not finite after epoch {epoch + 1}; lower the learning rate"
+        )
+    return scores
+
+
+def _not_finite(losses: Mapping[str, Tensor], epoch: int, batch: int, samples: Sequence[str]) -> str:
+    values = ", ".join(f"{name} {float(value.detach()):g}" for name, value in losses.items())
+    return (
+        f"the loss is not finite in epoch {epoch + 1}, batch {batch + 1} ({values}). Samples of the batch: "
+        f"{', '.join(samples)}. Look at their responses and features, or lower the learning rate."
+    )
+
+
+def _told_to_stop(folder: Path) -> int:
+    logger.info("told to stop: the state is in %s, the same command continues from it", folder)
+    return 128 + signal.SIGTERM

@@ -1,0 +1,145 @@
+"""The step: a linear study is decoded, variants run, and wrong inputs are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from neurons.artifacts import (
+    InputError,
+    TensorFile,
+    hash_vertices,
+    provenance,
+    read_json,
+    read_table,
+    write_tensors,
+)
+from neurons.config import Decouple, Model, Optimiser
+from neurons.decouple.decoding import load_decoupler
+from neurons.decouple.steps import fit
+from neurons.pretrain.store import load_brain_model
+
+from .conftest import Study
+
+
+def settings_for(study: Study, **changes: object) -> Decouple:
+    values = {
+        "decoder_width": 16,
+        "prior_blocks": 1,
+        "dropout": 0.0,
+        "language_model": Model(path=str(study.folder / "gpt2")),
+        "optimiser": Optimiser(epochs=15, batch_size=20, learning_rate=1e-2),
+    }
+    return Decouple(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def run(study: Study, folder: Path, vae: Model, settings: Decouple, **changes: object) -> dict:
+    arguments = {
+        "subject": "subject1",
+        "variant": "ours",
+        "responses": study.folder / "train.safetensors",
+        "brain_model": study.folder / "brain.safetensors",
+        "image_tokens": study.of("image_tokens.safetensors"),
+        "text": study.of("text.safetensors"),
+        "latents": study.of("latents.safetensors"),
+        "caption_ids": study.of("caption_ids.safetensors"),
+        "labels": study.of("labels.safetensors"),
+        "annotation": study.of("annotation.parquet"),
+        "frames": study.of("frames.safetensors"),
+        "concepts": study.folder / "concepts.safetensors",
+        "vae": vae,
+        "validation_movies": ["seg4"],
+        "settings": settings,
+        "device": "cpu",
+        "checkpoints": folder / "checkpoints",
+        "model": folder / "model.safetensors",
+        "log": folder / "training.tsv",
+        "summary": folder / "validation.json",
+        "picture": folder / "early_look.png",
+    }
+    fit(**{**arguments, **changes})  # type: ignore[arg-type]
+    return read_json(folder / "validation.json")["scores"]
+
+
+@pytest.fixture(scope="module")
+def folder(study: Study, vae: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fit")
+    run(study, folder, vae, settings_for(study))
+    return folder
+
+
+def test_every_task_of_a_linear_study_beats_the_best_constant_answer(folder: Path) -> None:
+    scores = read_json(folder / "validation.json")["scores"]
+    assert scores["segmentation_dice"]["value"] > 0.9 > scores["segmentation_dice"]["constant"]
+    assert scores["concepts_top1_present"]["value"] > 0.9
+    assert (
+        scores["concepts_average_precision"]["value"] > scores["concepts_average_precision"]["constant"] + 0.2
+    )
+    assert scores["description_word_f1"]["value"] > scores["description_word_f1"]["constant"] + 0.1
+    assert scores["blurry_video_correlation"]["value"] > 0.7
+    assert scores["prior_correlation"]["value"] > 0.7
+    error = scores["blurry_video_mean_absolute_error"]
+    assert error["value"] < error["constant"]
+
+
+def test_the_log_names_every_loss_and_the_picture_exists(folder: Path) -> None:
+    losses = ("segmentation", "concepts", "description", "blurry_video", "prior", "text", "image")
+    history = read_table(folder / "training.tsv", ["epoch", *(f"train_{name}" for name in losses)])
+    assert list(history["epoch"]) == list(range(1, 16))
+    assert (folder / "early_look.png").read_bytes().startswith(b"\x89PNG")
+    assert not (folder / "checkpoints").exists()
+
+
+def test_text_projection_stays_and_motion_projection_learns(study: Study, folder: Path) -> None:
+    brain, _ = load_brain_model(study.folder / "brain.safetensors")
+    decoupler = load_decoupler(folder / "model.safetensors")
+    for name, value in brain.text.state_dict().items():
+        assert torch.equal(decoupler.model.text.state_dict()[name], value)
+    assert not torch.equal(decoupler.model.motion.linear.weight, brain.motion.linear.weight)
+
+
+def test_the_model_says_which_brain_model_it_was_trained_on(study: Study, folder: Path) -> None:
+    metadata = load_decoupler(folder / "model.safetensors").metadata
+    brain = TensorFile(study.folder / "brain.safetensors").metadata
+    assert metadata["brain_model"] == brain["content_hash"]
+    assert metadata["vertex_hash"] == brain["vertex_hash"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"heads_input": "prior"}, {"progressive": False, "dice_weight": 1.0, "prefix_tokens": 3}],
+    ids=["heads read the prior", "dice"],
+)
+def test_variants_run(study: Study, vae: Model, tmp_path: Path, changes: dict) -> None:
+    optimiser = Optimiser(epochs=5, batch_size=20, learning_rate=1e-2)
+    scores = run(study, tmp_path, vae, settings_for(study, optimiser=optimiser, **changes))
+    assert scores["segmentation_dice"]["value"] > 0.3
+
+
+def test_responses_on_other_vertices_are_refused(study: Study, vae: Model, tmp_path: Path) -> None:
+    file = TensorFile(study.folder / "train.safetensors")
+    vertex = np.arange(20)[::-1].copy()
+    other = tmp_path / "train.safetensors"
+    arrays = {"responses": np.array(file["responses"]), "vertex": vertex}
+    facts = {"subject": "subject1", "vertex_hash": hash_vertices(vertex)}
+    write_tensors(other, arrays, provenance("test", {}), file.clip_ids, **facts)
+    with pytest.raises(InputError, match="vertex_hash"):
+        run(study, tmp_path, vae, settings_for(study), responses=other)
+
+
+@pytest.mark.parametrize("role", ["latents", "labels", "caption_ids", "annotation"])
+def test_clips_that_a_stage_has_not_made_are_listed(
+    study: Study, vae: Model, tmp_path: Path, role: str
+) -> None:
+    name = f"{role}.{'parquet' if role == 'annotation' else 'safetensors'}"
+    with pytest.raises(InputError, match=r"lacks 20 of 80 clips: seg2:0"):
+        run(
+            study,
+            tmp_path,
+            vae,
+            settings_for(study),
+            **{role: [p for p in study.of(name) if p.parent.name != "seg2"]},
+        )

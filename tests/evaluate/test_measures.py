@@ -1,0 +1,80 @@
+"""From values of pairs to a row of the table."""
+
+import numpy as np
+import pytest
+
+from neurons.evaluate.measures import COLUMNS, Measure, mean_of_clips, mean_of_pairs, row, undefined
+from neurons.evaluate.pairing import fill, needed_pairs
+from neurons.evaluate.resampling import block_bootstrap, block_permutations
+
+IDS = [f"test1:{index}" for index in range(24)]
+BOOTSTRAP = block_bootstrap(IDS, 2, 200, 0)
+PERMUTATIONS = block_permutations(IDS, 2, 199, 0)
+
+
+def test_perfect_prediction() -> None:
+    facts = row(mean_of_pairs("m", "g", "d", np.eye(24), chance=0.1), BOOTSTRAP, PERMUTATIONS)
+    assert list(facts) == COLUMNS
+    assert (facts["value"], facts["low"], facts["high"], facts["chance"], facts["n"]) == (1.0, 1.0, 1.0, 0.1, 24)
+    assert facts["p"] == pytest.approx(1 / 200)
+    assert facts["permutation_mean"] == pytest.approx(np.eye(24)[np.arange(24), PERMUTATIONS].mean())
+
+
+def test_lower_may_be_better() -> None:
+    distance = 1 - np.eye(24)
+    assert row(mean_of_pairs("m", "g", "d", distance, higher_is_better=False), BOOTSTRAP, PERMUTATIONS)["p"] == 1 / 200
+    assert row(mean_of_pairs("m", "g", "d", distance), BOOTSTRAP, PERMUTATIONS)["p"] == 1.0
+
+
+def test_prediction_that_is_the_same_for_all_clips_has_p_1() -> None:
+    pairs = np.broadcast_to(np.random.default_rng(0).random(24)[:, None], (24, 24))
+    facts = row(mean_of_pairs("m", "g", "d", pairs), BOOTSTRAP, PERMUTATIONS)
+    assert facts["p"] == 1.0
+    assert facts["permutation_mean"] == pytest.approx(facts["value"])
+
+
+def test_undefined_truths_do_not_count() -> None:
+    pairs = np.eye(24)
+    pairs[3] = np.nan
+    defined = np.arange(24) != 3
+    measure = mean_of_pairs("m", "g", "d", pairs, defined)
+    facts = row(measure, BOOTSTRAP, PERMUTATIONS)
+    assert (facts["value"], facts["n"], facts["p"]) == (1.0, 23, 1 / 200)
+    assert np.isnan(measure.per_clip[3])
+
+
+def test_nothing_defined_is_no_value() -> None:
+    for measure in (undefined("m", "g", "d", 24), mean_of_pairs("m", "g", "d", np.eye(24), np.zeros(24, bool))):
+        facts = row(measure, BOOTSTRAP, PERMUTATIONS)
+        assert facts["n"] == 0
+        assert [facts[name] for name in ("value", "low", "high", "permutation_mean", "p")] == [None] * 5
+
+
+def test_values_of_single_clips_have_no_null_distribution() -> None:
+    values = np.arange(24.0)
+    facts = row(mean_of_clips("m", "g", "d", values), BOOTSTRAP, PERMUTATIONS)
+    assert facts["value"] == 11.5
+    assert facts["low"] < 11.5 < facts["high"]
+    assert facts["p"] is facts["permutation_mean"] is None
+
+
+def test_some_of_the_permutations() -> None:
+    seen = []
+
+    def statistic(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+        seen.append(prediction.shape)
+        return np.zeros(prediction.shape[:-1])
+
+    facts = row(Measure("m", "g", "d", statistic, 24, permutations=10), BOOTSTRAP, PERMUTATIONS)
+    assert seen[-1] == (10, 24)
+    assert facts["p"] == 1.0
+
+
+def test_only_needed_pairs_are_computed() -> None:
+    needed = needed_pairs(PERMUTATIONS[:3])
+    assert needed.diagonal().all()
+    assert 24 <= needed.sum() <= 4 * 24
+    values = fill(needed, lambda i, j: i * 100.0 + j)
+    i, j = np.nonzero(needed)
+    assert (values[i, j] == 100 * i + j).all()
+    assert np.isnan(values[~needed]).all()
