@@ -6,6 +6,7 @@ kept, so that one damaged file costs the work since the one before. Nothing is p
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -62,9 +63,6 @@ def save(
         for key, value in optimiser.state.get(parameter, {}).items():
             tensors[f"optimiser/{key}/{name}"] = value
     arrays = {name: np.atleast_1d(value.detach().cpu().numpy()) for name, value in tensors.items()}
-    facts = asdict(position)
-    if position.best_epoch < 0:
-        facts["best_score"] = None
     path = folder / f"step-{steps:09d}.safetensors"
     write_tensors(
         path,
@@ -72,7 +70,7 @@ def save(
         provenance("training checkpoint", {}),
         fingerprint=fingerprint,
         steps=steps,
-        position=facts,
+        position=json.dumps(asdict(position)),  # as text, for headers are written with sorted keys
         checksum=_checksum(arrays),
     )
     for old in _newest_first(folder)[KEPT:]:
@@ -102,9 +100,7 @@ def restore(
                 "%s belongs to other settings, inputs or packages; the checkpoint is not used", path
             )
             continue
-        position = Position(**facts["position"])
-        if position.best_epoch < 0:
-            position.best_score = float("inf")
+        position = Position(**json.loads(facts["position"]))
         best = _load(arrays, model, optimiser)
         logger.info("continuing from %s (epoch %d, batch %d)", path, position.epoch + 1, position.batch + 1)
         return position, int(facts["steps"]), best

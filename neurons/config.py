@@ -267,8 +267,8 @@ class Video(Section):
     """Text-to-video diffusion with sparse control."""
 
     base: Model = Model(path="resources/miniatures/video")
-    text_encoder: Model = Model(path="resources/miniatures/text_encoder")
-    tokenizer: Model = Model(path="resources/miniatures/tokenizer")
+    text_encoder: Model = Model(path="resources/miniatures/video/text_encoder")
+    tokenizer: Model = Model(path="resources/miniatures/video/tokenizer")
     frames: Count = Field(16, description="frames per clip, evenly over its duration")
     frame_size_px: Count | None = Field(
         None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -16,7 +17,8 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def start_logging() -> None:
-    """Write the messages of `logger` to standard error, with the time of day."""
+    """Write the messages of `logger` to standard error, with the time of day; silence the bars of model loading."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"))
     logger.handlers = [handler]

@@ -128,69 +128,101 @@ def train(
     SystemExit
         After SIGTERM, once a checkpoint is written.
     """
-    batches = -(-len(objective.samples) // settings.batch_size)
-    optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.learning_rate, total_steps=settings.epochs * batches + 1
-    )
-    position, steps, best = checkpoints.restore(folder, fingerprint, model, optimiser)
-    _wind(schedule, steps)
-
-    def save() -> None:
-        checkpoints.save(folder, fingerprint, position, steps, model, optimiser, best)
-
+    run = _Run(model, objective, settings, groups, seed, device, dtype, folder, fingerprint)
     with stop_signal() as stopped, ThreadPoolExecutor(1) as loader:
-        for epoch in track(range(position.epoch, settings.epochs), "epochs"):
-            parts = epoch_batches(len(objective.samples), batches, seed_for(seed, "order", epoch))
-            upcoming = loader.submit(objective.fetch, parts[position.batch])
-            model.train()
-            for batch in range(position.batch, batches):
-                data = {
-                    name: value.to(device, non_blocking=True) for name, value in upcoming.result().items()
-                }
-                if batch + 1 < batches:
-                    upcoming = loader.submit(objective.fetch, parts[batch + 1])
-                torch.manual_seed(seed_for(seed, "step", epoch, batch))
-                with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                    losses = objective.loss(data, Progress(epoch, batch, settings.epochs, batches))
-                if not bool(torch.isfinite(losses["loss"])):
-                    raise InputError(
-                        _not_finite(losses, epoch, batch, [objective.samples[i] for i in parts[batch]])
-                    )
-                optimiser.zero_grad(set_to_none=True)
-                losses["loss"].backward()
-                optimiser.step()
-                schedule.step()
-                steps += 1
-                for name, value in losses.items():
-                    position.sums[name] = position.sums.get(name, 0.0) + float(value.detach()) * len(
-                        parts[batch]
-                    )
-                position.batch = batch + 1
-                if stopped() and batch + 1 < batches:
-                    save()
+        for epoch in track(range(run.position.epoch, settings.epochs), "epochs"):
+            for _ in run.steps_of(epoch, loader):
+                if stopped():
+                    run.save()
                     raise SystemExit(_told_to_stop(folder))
-            scores = _validated(model, objective, epoch)
-            improved = scores["score"] < position.best_score
-            if improved:
-                position.best_epoch, position.best_score = epoch, scores["score"]
-                best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-            row = {"epoch": epoch + 1, "learning_rate": float(schedule.get_last_lr()[0])}
-            row |= {f"train_{name}": total / len(objective.samples) for name, total in position.sums.items()}
-            row |= {f"validation_{name}": value for name, value in scores.items()} | {"best": int(improved)}
-            position.history.append(row)
-            position.epoch, position.batch, position.sums = epoch + 1, 0, {}
-            if (
-                stopped()
-                or position.epoch % settings.checkpoint_every == 0
-                or position.epoch == settings.epochs
-            ):
-                save()
-            if stopped() and position.epoch < settings.epochs:
+            run.judge(epoch)
+            last = epoch + 1 == settings.epochs
+            if last or stopped() or (epoch + 1) % settings.checkpoint_every == 0:
+                run.save()
+            if stopped() and not last:
                 raise SystemExit(_told_to_stop(folder))
-    model.load_state_dict(best)
+    model.load_state_dict(run.best)
     model.eval()
-    return pd.DataFrame(position.history)
+    return pd.DataFrame(run.position.history)
+
+
+class _Run:
+    """A training run: its state, its steps, and the judgement after each epoch."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        settings: Optimiser,
+        groups: list[dict[str, Any]],
+        seed: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        folder: Path,
+        fingerprint: str,
+    ) -> None:
+        self.model, self.objective, self.settings, self.seed = model, objective, settings, seed
+        self.device, self.dtype, self.folder, self.fingerprint = device, dtype, folder, fingerprint
+        self.batches = -(-len(objective.samples) // settings.batch_size)
+        self.optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, settings.learning_rate, total_steps=settings.epochs * self.batches + 1
+        )
+        self.position, self.steps, self.best = checkpoints.restore(folder, fingerprint, model, self.optimiser)
+        _wind(self.schedule, self.steps)
+
+    def save(self) -> None:
+        checkpoints.save(
+            self.folder, self.fingerprint, self.position, self.steps, self.model, self.optimiser, self.best
+        )
+
+    def steps_of(self, epoch: int, loader: ThreadPoolExecutor) -> Iterator[None]:
+        """Train on the batches of an epoch from the current one on; yields between two steps."""
+        parts = epoch_batches(len(self.objective.samples), self.batches, seed_for(self.seed, "order", epoch))
+        upcoming = loader.submit(self.objective.fetch, parts[self.position.batch])
+        self.model.train()
+        for batch in range(self.position.batch, self.batches):
+            data = {
+                name: value.to(self.device, non_blocking=True) for name, value in upcoming.result().items()
+            }
+            if batch + 1 < self.batches:
+                upcoming = loader.submit(self.objective.fetch, parts[batch + 1])
+            self._step(data, Progress(epoch, batch, self.settings.epochs, self.batches), parts[batch])
+            self.position.batch = batch + 1
+            if batch + 1 < self.batches:
+                yield
+
+    def _step(self, data: Batch, progress: Progress, indices: np.ndarray) -> None:
+        torch.manual_seed(seed_for(self.seed, "step", progress.epoch, progress.batch))
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            losses = self.objective.loss(data, progress)
+        if not bool(torch.isfinite(losses["loss"])):
+            raise InputError(_not_finite(losses, progress, [self.objective.samples[i] for i in indices]))
+        self.optimiser.zero_grad(set_to_none=True)
+        losses["loss"].backward()
+        self.optimiser.step()
+        self.schedule.step()
+        self.steps += 1
+        sums = self.position.sums
+        for name, value in losses.items():
+            sums[name] = sums.get(name, 0.0) + float(value.detach()) * len(indices)
+
+    def judge(self, epoch: int) -> None:
+        """Validate, keep the weights if they are the best so far, and add a row to the history."""
+        position = self.position
+        scores = _validated(self.model, self.objective, epoch)
+        improved = scores["score"] < position.best_score
+        if improved:
+            position.best_epoch, position.best_score = epoch, scores["score"]
+            self.best = {
+                name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()
+            }
+        samples = len(self.objective.samples)
+        row = {"epoch": epoch + 1, "learning_rate": float(self.schedule.get_last_lr()[0])}
+        row |= {f"train_{name}": total / samples for name, total in position.sums.items()}
+        row |= {f"validation_{name}": value for name, value in scores.items()} | {"best": int(improved)}
+        position.history.append(row)
+        position.epoch, position.batch, position.sums = epoch + 1, 0, {}
 
 
 def epoch_batches(samples: int, batches: int, seed: int) -> list[np.ndarray]:
@@ -237,10 +269,11 @@ def _validated(model: nn.Module, objective: Objective, epoch: int) -> dict[str, 
     return scores
 
 
-def _not_finite(losses: Mapping[str, Tensor], epoch: int, batch: int, samples: Sequence[str]) -> str:
+def _not_finite(losses: Mapping[str, Tensor], progress: Progress, samples: Sequence[str]) -> str:
     values = ", ".join(f"{name} {float(value.detach()):g}" for name, value in losses.items())
+    where = f"epoch {progress.epoch + 1}, batch {progress.batch + 1}"
     return (
-        f"the loss is not finite in epoch {epoch + 1}, batch {batch + 1} ({values}). Samples of the batch: "
+        f"the loss is not finite in {where} ({values}). Samples of the batch: "
         f"{', '.join(samples)}. Look at their responses and features, or lower the learning rate."
     )
 

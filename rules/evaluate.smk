@@ -152,9 +152,7 @@ rule evaluate_scores:
         mem_mb=4000,
         runtime=120,
     params:
-        settings=settings(
-            "evaluate", only=["seed", "bootstrap", "permutations", "block_clips"]
-        ),
+        settings=settings("evaluate", without=[*FEATURE_KEYS, "references"]),
         tasks=lambda wildcards, input: (
             f"--decoded {input.decoded} --table {input.table}" if input.decoded else ""
         ),

@@ -32,7 +32,8 @@ rule reconstruct_decode:
         gpu=gpus(),
     params:
         settings=of_variant(
-            "reconstruct", only=["seed", "prompt_concepts", "concept_threshold"]
+            "reconstruct",
+            only=["seed", "prompt_concepts", "concept_threshold", "batch_size"],
         ),
         compute=COMPUTE,
     message:

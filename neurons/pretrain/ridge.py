@@ -125,7 +125,7 @@ def principal_scores(features: Sequence[Iterable[Tensor]], count: int) -> Tensor
     inner = torch.stack([_inner_products(blocks) for blocks in features]).sum(dim=0)
     values, vectors = torch.linalg.eigh(inner)
     values, vectors = values.flip(0), vectors.flip(1)
-    available = int((values > 1e-9 * values[0]).sum())
+    available = int((values > 1e-6 * values[0]).sum())
     if count > available:
         raise InputError(
             f"pretrain.hidden_width is {count}, but the training clips' features span {available} components; with "

@@ -16,7 +16,14 @@ from neurons.artifacts import InputError, TensorFile, locate, provenance, read_t
 from neurons.config import Model, Reconstruct
 from neurons.console import logger, track
 from neurons.reconstruct.aggregate import ClipTiming, Decoded, reconstruct
-from neurons.reconstruct.clip_folders import ClipResult, folder_hash, folder_name, is_valid, row_identity, write_clip
+from neurons.reconstruct.clip_folders import (
+    ClipResult,
+    folder_hash,
+    folder_name,
+    is_valid,
+    row_identity,
+    write_clip,
+)
 from neurons.reconstruct.loading import identify
 from neurons.reconstruct.timing import frame_times
 from neurons.reconstruct.video_model import VideoModel
@@ -135,7 +142,9 @@ def render_chunk(
                 if not (frames.isfinite().all() and blurry.isfinite().all()):
                     failed.append(work.clips[row])
                     continue
-                made_by = provenance("reconstruct videos", {}, {**shared, "identity": identities[row]}, settings.seed)
+                made_by = provenance(
+                    "reconstruct videos", {}, {**shared, "identity": identities[row]}, settings.seed
+                )
                 result = _result(work, row, frames, blurry)
                 write_clip(folders[row], result, identities[row], times, timing.clip_s, made_by)
     if failed:

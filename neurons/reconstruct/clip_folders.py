@@ -54,7 +54,9 @@ def folder_name(clip: str) -> str:
     return "{}_{}".format(*split_clip_id(clip))
 
 
-def row_identity(shared: Mapping[str, Any], texts: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> str:
+def row_identity(
+    shared: Mapping[str, Any], texts: Mapping[str, str], arrays: Mapping[str, np.ndarray]
+) -> str:
     """Hash of everything that decides a clip's folder.
 
     Parameters
@@ -71,7 +73,12 @@ def row_identity(shared: Mapping[str, Any], texts: Mapping[str, str], arrays: Ma
 
 
 def write_clip(
-    folder: Path, result: ClipResult, identity: str, frame_time_s: np.ndarray, clip_s: float, made_by: Provenance
+    folder: Path,
+    result: ClipResult,
+    identity: str,
+    frame_time_s: np.ndarray,
+    clip_s: float,
+    made_by: Provenance,
 ) -> None:
     """Write the folder of a clip, replacing an invalid one.
 
@@ -83,7 +90,11 @@ def write_clip(
         write_mp4(inside / "blurry.mp4", result.blurry, len(result.blurry) / clip_s)
         tensors = {"frames": result.frames, "blurry": result.blurry}
         write_tensors(
-            inside / "frames.safetensors", tensors, made_by, clip=result.clip, frame_time_s=frame_time_s.tolist()
+            inside / "frames.safetensors",
+            tensors,
+            made_by,
+            clip=result.clip,
+            frame_time_s=frame_time_s.tolist(),
         )
         levels = np.rint(255 * result.mask.astype(np.float32)).astype(np.uint8)
         Image.fromarray(np.concatenate(list(levels), axis=1)).save(inside / "mask.png")
@@ -106,7 +117,9 @@ def is_intact(folder: Path) -> bool:
     """Whether every file of the folder is there and as it was written."""
     record = _record(folder)
     files = record.get("files", {}) if record else {}
-    intact = [(folder / name).is_file() and hash_file(folder / name) == content for name, content in files.items()]
+    intact = [
+        (folder / name).is_file() and hash_file(folder / name) == content for name, content in files.items()
+    ]
     return bool(intact) and all(intact)
 
 

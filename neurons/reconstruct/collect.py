@@ -44,7 +44,9 @@ def collect(manifests: Sequence[Path], wanted: Sequence[str], clips: Path) -> Co
     rows = table.iloc[locate(wanted, listed, f"the {len(manifests)} manifests")]
     unknown = sorted(set(listed) - set(wanted))
     if unknown:
-        raise InputError(f"the manifests name {len(unknown)} clips that were not decoded: {', '.join(unknown[:5])}")
+        raise InputError(
+            f"the manifests name {len(unknown)} clips that were not decoded: {', '.join(unknown[:5])}"
+        )
     paths = [clips / str(name) for name in rows["folder"]]
     changed = [
         path.name
@@ -59,7 +61,11 @@ def collect(manifests: Sequence[Path], wanted: Sequence[str], clips: Path) -> Co
     files = [TensorFile(path / "frames.safetensors") for path in paths]
     times = {tuple(file.metadata["frame_time_s"]) for file in files}
     if len(times) != 1:
-        raise InputError(f"the clips in {clips} have frames at {len(times)} different sets of times; rerun all chunks")
+        raise InputError(
+            f"the clips in {clips} have frames at {len(times)} different sets of times; rerun all chunks"
+        )
     return Collected(
-        np.stack([file["frames"] for file in files]), np.stack([file["blurry"] for file in files]), list(times.pop())
+        np.stack([file["frames"] for file in files]),
+        np.stack([file["blurry"] for file in files]),
+        list(times.pop()),
     )

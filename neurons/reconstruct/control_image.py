@@ -30,7 +30,9 @@ class UnclipModel:
     vae: AutoencoderKL
 
     @classmethod
-    def load(cls, settings: ControlImage, vae: Model, device: torch.device, dtype: torch.dtype) -> UnclipModel:
+    def load(
+        cls, settings: ControlImage, vae: Model, device: torch.device, dtype: torch.dtype
+    ) -> UnclipModel:
         """Load from ``unclip``'s subfolders ``unet`` and ``scheduler``, and unCLIP's own autoencoder or else `vae`."""
         key = "reconstruct.control.unclip"
         return cls(
@@ -61,7 +63,9 @@ class UnclipModel:
         labels = self._size_and_crop(len(condition))
 
         def predict(latents: Tensor, step: Tensor) -> Tensor:
-            return self.unet(latents.to(dtype), step, encoder_hidden_states=condition, class_labels=labels).sample
+            return self.unet(
+                latents.to(dtype), step, encoder_hidden_states=condition, class_labels=labels
+            ).sample
 
         of_clips = diffusion.generators(seeds)
         size = self.unet.config.sample_size

@@ -45,17 +45,26 @@ def decoded_outputs(
     check_vertices(facts, file, brain_model)
     tasks = load_decoupler(decoupler)
     if tasks.metadata["brain_model"] != TensorFile(brain_model).metadata["content_hash"]:
-        raise InputError(f"{decoupler} was trained on another brain model than {brain_model}; rerun `decouple fit`")
+        raise InputError(
+            f"{decoupler} was trained on another brain model than {brain_model}; rerun `decouple fit`"
+        )
     brain.to(device)
     tasks.model.to(device)
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         tokens = brain_embeddings(
-            brain, file["responses"], clips, clips, facts["window_tr"], where=str(responses), batch_size=settings.batch_size
+            brain,
+            np.array(file["responses"]),
+            clips,
+            clips,
+            facts["window_tr"],
+            where=str(responses),
+            batch_size=settings.batch_size,
         )
         decoded = tasks.decode(
             tokens, clips, read_concept_texts(concepts), seed=settings.seed, batch_size=settings.batch_size
         )
     tensors = {
-        name: getattr(decoded, name).astype(np.float16) for name in ("mask", "concepts", "latents", "image_tokens", "text")
+        name: getattr(decoded, name).astype(np.float16)
+        for name in ("mask", "concepts", "latents", "image_tokens", "text")
     }
     return DecodedClips(clips, tensors, decoded.captions)

@@ -34,7 +34,9 @@ def trajectory(scheduler: Any, steps: int, strength: float, device: torch.device
     return scheduler.timesteps[first:]
 
 
-def starting_point(scheduler: Any, clean: Tensor, noise: Tensor, timesteps: Tensor, strength: float) -> Tensor:
+def starting_point(
+    scheduler: Any, clean: Tensor, noise: Tensor, timesteps: Tensor, strength: float
+) -> Tensor:
     """Latents to start from: `clean` noised to the first time step; pure noise at strength 1; `clean` without steps.
 
     Parameters

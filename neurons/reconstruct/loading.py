@@ -14,7 +14,9 @@ from neurons.config import Model
 from neurons.embed.loading import load_pretrained
 
 
-def load_network(kind: Any, model: Model, key: str, device: torch.device, dtype: torch.dtype, subfolder: str = "") -> Any:
+def load_network(
+    kind: Any, model: Model, key: str, device: torch.device, dtype: torch.dtype, subfolder: str = ""
+) -> Any:
     """A network of class `kind` from a subfolder of `model`, for inference; `key` of the configuration names it."""
     network = load_pretrained(kind, model, key, subfolder=subfolder, torch_dtype=dtype)
     return network.to(device).eval().requires_grad_(False)
@@ -34,7 +36,9 @@ def load_scheduler(model: Model, key: str) -> Any:
         If there is none, or diffusers has no such class.
     """
     try:  # whichever scheduler class reads the file, it says which one is meant
-        config = diffusers.DDIMScheduler.load_config(model.path, subfolder="scheduler", revision=model.revision)
+        config = diffusers.DDIMScheduler.load_config(
+            model.path, subfolder="scheduler", revision=model.revision
+        )
     except OSError as error:
         raise InputError(f"{key}: {model.path} has no scheduler/scheduler_config.json ({error})") from error
     name = config.get("_class_name", "")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from neurons.artifacts import TensorFile, provenance, read_table, seed_for, write_table, write_tensors
+from neurons.artifacts import TensorFile, provenance, seed_for, write_table, write_tensors
 from neurons.config import Model, Reconstruct
 from neurons.console import track
 from neurons.devices import choose_device, choose_dtype, use_threads
@@ -69,7 +69,11 @@ def decode(
     made_by = provenance(
         "reconstruct decode",
         {"responses": responses, "brain_model": brain_model, "decoupler": decoupler, "concepts": concepts},
-        {"subject": subject, "variant": variant, **_used(settings, "seed", "concept_threshold", "prompt_concepts")},
+        {
+            "subject": subject,
+            "variant": variant,
+            **_used(settings, "seed", "concept_threshold", "prompt_concepts"),
+        },
         settings.seed,
     )
     decoded = decoded_outputs(
@@ -77,7 +81,11 @@ def decode(
     )
     write_tensors(output, decoded.tensors, made_by, decoded.clip_ids, subject=subject, variant=variant)
     rows = decoded_table(
-        decoded.clip_ids, decoded.captions, decoded.tensors["concepts"], settings.concept_threshold, settings.prompt_concepts
+        decoded.clip_ids,
+        decoded.captions,
+        decoded.tensors["concepts"],
+        settings.concept_threshold,
+        settings.prompt_concepts,
     )
     write_table(table, rows, made_by)
 
@@ -116,7 +124,13 @@ def oracle(
     """
     made_by = provenance(
         "reconstruct oracle",
-        {"annotation": annotation, "labels": labels, "image_tokens": image_tokens, "latents": latents, "text": text},
+        {
+            "annotation": annotation,
+            "labels": labels,
+            "image_tokens": image_tokens,
+            "latents": latents,
+            "text": text,
+        },
         _used(settings, "concept_threshold", "prompt_concepts"),
     )
     truth = true_outputs(annotation, labels, image_tokens, latents, text)

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, MotionAdapter, SparseControlNetModel, UNet2DConditionModel, UNetMotionModel
+from diffusers import (
+    AutoencoderKL,
+    MotionAdapter,
+    SparseControlNetModel,
+    UNet2DConditionModel,
+    UNetMotionModel,
+)
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -55,7 +61,12 @@ class VideoModel:
     @classmethod
     def load(cls, settings: Video, vae: Model, device: torch.device, dtype: torch.dtype) -> VideoModel:
         """Load from `settings.base`'s subfolders ``unet``, ``motion_adapter``, ``controlnet`` and ``scheduler``."""
-        base, texts, words, key = settings.base, settings.text_encoder, settings.tokenizer, "reconstruct.video"
+        base, texts, words, key = (
+            settings.base,
+            settings.text_encoder,
+            settings.tokenizer,
+            "reconstruct.video",
+        )
         image_unet = load_network(UNet2DConditionModel, base, f"{key}.base", device, dtype, "unet")
         motion = load_network(MotionAdapter, base, f"{key}.base", device, dtype, "motion_adapter")
         unet = UNetMotionModel.from_unet2d(image_unet, motion).eval().requires_grad_(False)
@@ -107,7 +118,9 @@ class VideoModel:
         guidance = settings.guidance
         given = self.encode([", ".join(filter(None, [prompt, settings.prompt_suffix])) for prompt in prompts])
         without = self.encode([settings.negative_prompt]).expand_as(given)
-        texts = diffusion.doubled(without, given, guidance).to(self.unet.dtype).repeat_interleave(frames, dim=0)
+        texts = (
+            diffusion.doubled(without, given, guidance).to(self.unet.dtype).repeat_interleave(frames, dim=0)
+        )
         picture, shown = self._sparse(controls, control_frame, frames)
         picture = diffusion.doubled(picture, picture, guidance)
         shown = diffusion.doubled(shown, shown, guidance)
@@ -134,14 +147,16 @@ class VideoModel:
     def encode(self, prompts: Sequence[str]) -> Tensor:
         """Text features (prompts, L, W); what a prompt has beyond the encoder's length is cut off and logged."""
         longest = self.text_encoder.config.max_position_embeddings
-        ids = self.tokenizer(list(prompts), padding="max_length", max_length=longest, truncation=True, return_tensors="pt")
+        ids = self.tokenizer(
+            list(prompts), padding="max_length", max_length=longest, truncation=True, return_tensors="pt"
+        )
         for prompt, full in zip(prompts, self.tokenizer(list(prompts)).input_ids, strict=True):
             if len(full) > longest:
                 logger.warning("prompt longer than %d tokens, its end is not used: %s", longest, prompt)
         return self.text_encoder(ids.input_ids.to(self.text_encoder.device)).last_hidden_state
 
     def _sparse(self, controls: Tensor, control_frame: int, frames: int) -> tuple[Tensor, Tensor]:
-        """The control network's input (B, channels, T, ...), zero but for the control frame, and where it is not (B, 1, T, ...)."""
+        """The control network's input: images (B, channels, T, ...), zero in other frames, and which frames have one."""
         if self.controlnet.use_simplified_condition_embedding:
             controls = to_latents(self.vae, controls)
         controls = controls.to(self.controlnet.device, self.controlnet.dtype)

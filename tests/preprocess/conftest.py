@@ -39,11 +39,14 @@ def models() -> dict[str, BrainModelAxis]:
 
 @pytest.fixture(scope="session")
 def write_run(models: dict[str, BrainModelAxis]) -> WriteRun:
-    """Write cortical time courses (volumes, 59412), or a whole array for given `order` of parts, as dtseries."""
+    """Write cortical time courses (volumes, 59412) as dtseries, on grayordinates made of the parts in `order`."""
+    spaces: dict[str, BrainModelAxis] = {}
 
     def write(path: Path, data: np.ndarray, step_s: float = 2.0, order: str = "left right rest") -> Path:
-        first, *others = (models[part] for part in order.split())
-        space = sum(others, first)
+        if order not in spaces:
+            first, *others = (models[part] for part in order.split())
+            spaces[order] = sum(others, first)
+        space = spaces[order]
         whole = np.zeros((len(data), len(space)), np.float32)
         columns = min(data.shape[1], len(space))
         whole[:, :columns] = data[:, :columns]

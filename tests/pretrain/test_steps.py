@@ -26,6 +26,7 @@ SETTINGS = Pretrain(
     blocks=1,
     dropout=0.0,
     window_tr=[0],
+    text_weight=1.0,
     optimiser=Optimiser(epochs=20, batch_size=16, learning_rate=1e-2, checkpoint_every=4),
 )
 TRAINED = SETTINGS.model_copy(update={"ridge": "trained", "hidden_width": 32})

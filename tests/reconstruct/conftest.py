@@ -51,9 +51,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     _save(_unet(), folder / "video" / "unet")
     _save(_motion_adapter(), folder / "video" / "motion_adapter")
     _save(_controlnet(), folder / "video" / "controlnet")
-    _save(_unet(class_embed_type="projection", projection_class_embeddings_input_dim=16), folder / "unclip" / "unet")
+    _save(
+        _unet(class_embed_type="projection", projection_class_embeddings_input_dim=16),
+        folder / "unclip" / "unet",
+    )
     for name in ("video", "unclip"):
-        scheduler = diffusers.DDIMScheduler(clip_sample=False, timestep_spacing="trailing", prediction_type="v_prediction")
+        scheduler = diffusers.DDIMScheduler(
+            clip_sample=False, timestep_spacing="trailing", prediction_type="v_prediction"
+        )
         scheduler.save_pretrained(folder / name / "scheduler")
     tokenizer = _tokenizer()
     tokenizer.save_pretrained(folder / "tokenizer")
@@ -90,7 +95,9 @@ def inputs(tmp_path: Path) -> Inputs:
     made_by = provenance("test", {})
     captions = ["a dog runs", "a red car drives", "", "a bird flies", "a man walks"]
     images = random.integers(0, 256, (count, FRAME_SIZE, FRAME_SIZE, 3), dtype=np.uint8)
-    files = Inputs(tmp_path / "decoded.safetensors", tmp_path / "decoded.tsv", tmp_path / "control.safetensors")
+    files = Inputs(
+        tmp_path / "decoded.safetensors", tmp_path / "decoded.tsv", tmp_path / "control.safetensors"
+    )
     write_tensors(files.decoded, half, made_by, CLIPS)
     write_table(files.table, decoded_table(CLIPS, captions, half["concepts"], 0.98, True), made_by)
     write_tensors(files.control, {"images": images}, made_by, CLIPS)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from neurons.reconstruct.aggregate import ClipTiming, Decoded, emphasised_blurry, emphasised_controls, reconstruct
+from neurons.reconstruct.aggregate import (
+    ClipTiming,
+    Decoded,
+    emphasised_blurry,
+    emphasised_controls,
+    reconstruct,
+)
 from neurons.reconstruct.latents import to_frames, to_latents
 from neurons.reconstruct.video_model import VideoModel
 
@@ -35,7 +41,9 @@ def test_without_steps_and_emphasis_the_video_is_the_blurry_video_in_time(model,
     videos = reconstruct(given, model, changed(models, mask_floor=1.0, video={"strength": 0.01}), TIMING)
     between = given.latents[:, 1] + 3 / 16 * (given.latents[:, 2] - given.latents[:, 1])
     torch.testing.assert_close(videos.frames[:, 4], to_frames(model.vae, between), atol=1e-4, rtol=1e-3)
-    torch.testing.assert_close(videos.frames[:, 0], to_frames(model.vae, given.latents[:, 0]), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        videos.frames[:, 0], to_frames(model.vae, given.latents[:, 0]), atol=1e-4, rtol=1e-3
+    )
     torch.testing.assert_close(videos.blurry, to_frames(model.vae, given.latents))
     assert videos.frames.shape == (1, 16, 3, 16, 16)
 
@@ -61,7 +69,9 @@ def test_no_emphasis_changes_nothing(model, models):
     pixels = to_frames(model.vae, given.latents)
     for space in ("pixel", "latent"):
         settings = changed(models, mask_floor=1.0, mask_space=space)
-        torch.testing.assert_close(emphasised_blurry(given.latents, pixels, given.masks, model, settings), given.latents)
+        torch.testing.assert_close(
+            emphasised_blurry(given.latents, pixels, given.masks, model, settings), given.latents
+        )
         assert emphasised_controls(given.controls, given.masks[:, 3], model, settings) is given.controls
 
 

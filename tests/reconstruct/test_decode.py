@@ -48,7 +48,9 @@ class Trained:
 def trained(tmp_path: Path) -> Trained:
     torch.manual_seed(0)
     made_by = provenance("test", {})
-    files = Trained(*(tmp_path / f"{name}.safetensors" for name in ("responses", "brain", "decoupler", "concepts")))
+    files = Trained(
+        *(tmp_path / f"{name}.safetensors" for name in ("responses", "brain", "decoupler", "concepts"))
+    )
     brain = BrainModel(BrainSizes(VERTICES, 3, 8, 1, FRAMES, TOKENS, WIDTH, TEXT))
     save_brain_model(files.brain_model, brain, made_by, window_tr=[-1, 0, 1], target="video", **FACTS)
     language_model = GPT2Config(
@@ -63,7 +65,10 @@ def trained(tmp_path: Path) -> Trained:
         files.decoupler, DecouplerModel(sizes), Tokenizer(models.WordLevel(WORDS, unk_token="<end>")), made_by,
         brain_model=TensorFile(files.brain_model).metadata["content_hash"], prior_steps=2, **FACTS,
     )  # fmt: skip
-    texts = {"tokens": np.random.default_rng(0).normal(size=(51, 3, 6)).astype(np.float32), "mask": np.ones((51, 3), bool)}
+    texts = {
+        "tokens": np.random.default_rng(0).normal(size=(51, 3, 6)).astype(np.float32),
+        "mask": np.ones((51, 3), bool),
+    }
     write_tensors(files.concepts, texts, made_by)
     write_responses(files.responses, CLIPS)
     return files
@@ -72,7 +77,13 @@ def trained(tmp_path: Path) -> Trained:
 def write_responses(path, clips, **facts):
     """Responses that depend on the clip only."""
     rows = [np.random.default_rng(sum(map(ord, clip))).normal(size=VERTICES) for clip in clips]
-    write_tensors(path, {"responses": np.stack(rows).astype(np.float32)}, provenance("test", {}), clips, **{**FACTS, **facts})
+    write_tensors(
+        path,
+        {"responses": np.stack(rows).astype(np.float32)},
+        provenance("test", {}),
+        clips,
+        **{**FACTS, **facts},
+    )
 
 
 def test_decoded_outputs_have_the_agreed_names_and_shapes(trained, tmp_path):
@@ -108,6 +119,8 @@ def test_responses_on_other_vertices_are_refused(trained, tmp_path):
 
 def test_a_decoupler_of_another_brain_model_is_refused(trained, tmp_path):
     brain = BrainModel(BrainSizes(VERTICES, 3, 8, 1, FRAMES, TOKENS, WIDTH, TEXT))
-    save_brain_model(trained.brain_model, brain, provenance("test", {}), window_tr=[-1, 0, 1], target="video", **FACTS)
+    save_brain_model(
+        trained.brain_model, brain, provenance("test", {}), window_tr=[-1, 0, 1], target="video", **FACTS
+    )
     with pytest.raises(InputError, match="another brain model"):
         trained.decode(tmp_path)

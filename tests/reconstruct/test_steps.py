@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from neurons.artifacts import InputError, TensorFile, provenance, read_json, read_table, write_table, write_tensors
+from neurons.artifacts import (
+    InputError,
+    TensorFile,
+    provenance,
+    read_json,
+    read_table,
+    write_table,
+    write_tensors,
+)
 from neurons.reconstruct import steps
 from neurons.reconstruct.chunk import ChunkOfClips
 from neurons.reconstruct.video_model import VideoModel
@@ -101,7 +109,9 @@ def test_finished_clips_are_kept_and_damaged_ones_are_made_again(inputs, models,
 
 
 @pytest.mark.parametrize("change", ["prompt", "control", "settings", "seed"])
-def test_clips_are_made_again_when_what_decides_them_changes(inputs, models, quick, tmp_path, sampled, change):
+def test_clips_are_made_again_when_what_decides_them_changes(
+    inputs, models, quick, tmp_path, sampled, change
+):
     run_videos(inputs, models, tmp_path, settings=quick)
     sampled.clear()
     settings, remade = quick, 5
@@ -113,7 +123,9 @@ def test_clips_are_made_again_when_what_decides_them_changes(inputs, models, qui
     elif change == "control":
         images = TensorFile(inputs.control)["images"].copy()
         images[2, 0, 0, 0] ^= 1
-        write_tensors(inputs.control, {"images": images}, provenance("test", {}), TensorFile(inputs.decoded).clip_ids)
+        write_tensors(
+            inputs.control, {"images": images}, provenance("test", {}), TensorFile(inputs.decoded).clip_ids
+        )
         remade = 1
     elif change == "settings":
         settings = quick.model_copy(update={"mask_floor": 0.7})
@@ -134,7 +146,12 @@ def test_a_clip_that_fails_is_named_and_the_others_are_finished(inputs, models, 
     monkeypatch.setattr(VideoModel, "sample", failing)
     with pytest.raises(InputError, match=r"1 clips holds NaN.*test1:1"):
         run_videos(inputs, models, tmp_path, settings=quick)
-    assert sorted(path.name for path in (tmp_path / "clips").iterdir()) == ["test1_0", "test1_2", "test2_0", "test2_1"]
+    assert sorted(path.name for path in (tmp_path / "clips").iterdir()) == [
+        "test1_0",
+        "test1_2",
+        "test2_0",
+        "test2_1",
+    ]
     assert not (tmp_path / "chunks" / "0.tsv").exists()
 
 
@@ -173,7 +190,11 @@ def test_texts_and_control_images_are_joined_by_clip_id(inputs, tmp_path):
     ids = [file.clip_ids[i] for i in order]
     write_tensors(shuffled.control, {"images": file["images"][order]}, provenance("test", {}), ids)
     joined = ChunkOfClips.read(shuffled.decoded, shuffled.table, shuffled.control, 0, 1)
-    assert joined.captions == whole.captions == ["a dog runs", "a red car drives", "", "a bird flies", "a man walks"]
+    assert (
+        joined.captions
+        == whole.captions
+        == ["a dog runs", "a red car drives", "", "a bird flies", "a man walks"]
+    )
     np.testing.assert_array_equal(joined.controls, whole.controls)
 
 

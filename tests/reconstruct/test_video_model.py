@@ -100,7 +100,8 @@ def test_the_control_image_guides_the_frame_it_is_given_for(model, models, usual
 def test_guidance_of_one_is_the_conditional_model(model, models):
     """Scales 1, 2 and 3 lie on one line in each prediction, so one step from equal latents does too."""
     one, two, three = (
-        sample(model, models.changed(guidance=guidance, steps=4, strength=0.25), [0]) for guidance in (1.0, 2.0, 3.0)
+        sample(model, models.changed(guidance=guidance, steps=4, strength=0.25), [0])
+        for guidance in (1.0, 2.0, 3.0)
     )
     torch.testing.assert_close(two - one, three - two, atol=1e-4, rtol=1e-3)
 
@@ -129,8 +130,8 @@ def test_a_network_that_remembers_runs_once_per_input():
 
 
 def test_a_missing_model_names_the_key_and_the_folder(models):
-    settings = models.changed(base={"path": "nowhere"})
-    with pytest.raises(InputError, match=r"reconstruct\.video\.base.*nowhere"):
+    settings = models.changed(base={"path": "no/such/folder"})
+    with pytest.raises(InputError, match=r"reconstruct\.video\.base.*no/such/folder"):
         VideoModel.load(settings.video, models.vae, CPU, torch.float32)
     with pytest.raises(InputError, match=r"embed\.vae"):
-        VideoModel.load(models.settings.video, Model(path="nowhere"), CPU, torch.float32)
+        VideoModel.load(models.settings.video, Model(path="no/such/folder"), CPU, torch.float32)

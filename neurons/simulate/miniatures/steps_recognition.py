@@ -72,7 +72,7 @@ def train_captioner(
     *,
     output: Path,
     seed: int = 1,
-    steps: int = 2000,
+    steps: int = 1200,
     batch: int = 64,
     max_learning_rate: float = 2e-3,
     threads: int = 1,
