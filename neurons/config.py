@@ -85,7 +85,7 @@ class Cut(Section):
     """Movies to clips."""
 
     frames_per_clip: Count = Field(6, description="frames taken from each clip")
-    phase: Literal[0.0, 0.5] = Field(
+    phase: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.5, description="where in its interval a frame is taken: 0 the start, 0.5 the middle"
     )
     frame_size_px: Count = Field(64, description="width and height of the stored frames, in px")

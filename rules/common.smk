@@ -130,6 +130,12 @@ def simulated_subject(wildcards, only):
     )
 
 
+def movie_settings(wildcards):
+    """Settings of one movie alone: the length of movies of the other split has no part in it."""
+    other = "test_movie_s" if split_of(wildcards) == "train" else "train_movie_s"
+    return settings("simulate", without=["subjects", other])
+
+
 def split_of(wildcards):
     """Whether a movie is a training or a test movie (recorded, so that a change renders it again)."""
     return RUNS.loc[RUNS["movie"] == wildcards.movie, "split"].iloc[0]

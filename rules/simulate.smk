@@ -27,7 +27,7 @@ if CONFIG.study.source == "simulated":
             mem_mb=1500,
             runtime=30,
         params:
-            settings=settings("simulate", without=["subjects"]),
+            settings=movie_settings,
             split=split_of,
         message:
             "Render the movie {wildcards.movie}"

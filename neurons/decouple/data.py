@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
-from neurons.artifacts import locate
+from neurons.artifacts import locate, read_table
 from neurons.pretrain.data import Responses
 from neurons.pretrain.features import Features
 from neurons.pretrain.model import BrainModel
@@ -87,23 +88,28 @@ def compute_brain_tokens(
     """
     device = next(model.parameters()).device
     clips = torch.arange(len(responses.clip_ids))
+
+    def ridge_of(repeat: int) -> Tensor:
+        parts = (responses.windows(rows, torch.full_like(rows, repeat)) for rows in clips.split(batch_size))
+        return torch.cat([model.ridge(part.to(device)).float() for part in parts])
+
+    def tokens_of(hidden: Tensor) -> Tensor:
+        return torch.cat([model.brain_tokens(part).float().cpu() for part in hidden.split(batch_size)])
+
     with torch.no_grad():
-        hidden = torch.stack(
-            [
-                torch.cat(
-                    [
-                        model.ridge(responses.windows(rows, torch.full_like(rows, repeat)).to(device)).float()
-                        for rows in clips.split(batch_size)
-                    ]
-                )
-                for repeat in range(responses.repeats)
-            ],
-            dim=1,
-        )
+        hidden = torch.stack([ridge_of(repeat) for repeat in range(responses.repeats)], dim=1)
         mean = hidden.mean(dim=1)
         if held_out is not None:
             rows = torch.from_numpy(locate(held_out[0], responses.clip_ids, "the training responses"))
             hidden[rows] = held_out[1].to(hidden)
-        single = [model.brain_tokens(part.flatten(0, 1)).float().cpu() for part in hidden.split(batch_size)]
-        averaged = [model.brain_tokens(part).float().cpu() for part in mean.split(batch_size)]
-    return BrainTokens(torch.cat(single).unflatten(0, hidden.shape[:2]), torch.cat(averaged))
+        single = tokens_of(hidden.flatten(0, 1)).unflatten(0, hidden.shape[:2])
+        return BrainTokens(single, tokens_of(mean))
+
+
+def read_captions(annotation: Sequence[Path], clip_ids: Sequence[str]) -> list[str]:
+    """Captions of clips from the annotation of several movies."""
+    table = pd.concat([read_table(path, ["clip", "caption"]) for path in annotation])
+    rows = locate(
+        clip_ids, list(table["clip"]), f"{len(annotation)} annotation tables, such as {annotation[0]}"
+    )
+    return [str(caption) for caption in table["caption"].iloc[rows]]

@@ -6,6 +6,7 @@ result does not depend on the batch. Temporal attention runs over the clip's own
 
 from __future__ import annotations
 
+import itertools
 from math import isqrt
 
 import torch
@@ -73,22 +74,20 @@ class TextDrivenDecoder(nn.Module):
         self.frames = Attention(width, width, heads)
         self.drop = nn.Dropout(dropout)
         self.mix = nn.Sequential(ConvBlock(width, width), ConvBlock(width, width))
-        self.mask_stages = nn.ModuleList(self._stages(width))
-        self.mask_head = nn.Conv2d(
-            self.mask_stages[-1].layers[2].out_channels if self.mask_stages else width, 1, 3, padding=1
-        )
+        widths = self._widths(width)
+        self.mask_stages = nn.ModuleList(ConvBlock(*pair) for pair in itertools.pairwise(widths))
+        self.mask_head = nn.Conv2d(widths[-1], 1, 3, padding=1)
         self.latent_head = nn.Sequential(
             ConvBlock(width, width), nn.SiLU(), nn.Conv2d(width, latents[0], 3, padding=1)
         )
 
-    def _stages(self, width: int) -> list[ConvBlock]:
-        """One stage per doubling up to half the mask's size; each halves the channels, down to 8."""
-        stages, size = [], self.grid
+    def _widths(self, width: int) -> list[int]:
+        """Channels before and after each doubling of the grid, up to half the mask's size; halved down to 8."""
+        widths, size = [width], self.grid
         while 2 * size < max(self.mask_size):
-            narrower = max(8, width // 2)
-            stages.append(ConvBlock(width, narrower))
-            width, size = narrower, 2 * size
-        return stages
+            widths.append(max(8, widths[-1] // 2))
+            size *= 2
+        return widths
 
     def features(self, video: Tensor, text: Tensor, valid: Tensor) -> Tensor:
         """Fused features.

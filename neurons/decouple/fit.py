@@ -10,7 +10,7 @@ from torch.nn import functional
 from neurons.config import Decouple
 from neurons.decouple.data import BrainTokens, Column
 from neurons.decouple.decoding import ConceptTexts
-from neurons.decouple.losses import IGNORED, caption_loss, mask_loss, prevalence_logits, soft_contrastive
+from neurons.decouple.losses import IGNORED, caption_loss, mask_loss, soft_contrastive
 from neurons.decouple.model import DecouplerModel
 from neurons.decouple.weights import TASKS, progressive_weights
 from neurons.pretrain.losses import contrastive
@@ -131,29 +131,28 @@ class Decoupling:
 
 
 def constant_losses(columns: dict[str, Column], train: np.ndarray, held_out: np.ndarray) -> dict[str, float]:
-    """Held-out loss of each task for the best constant answer from the training clips: what knowing nothing costs.
+    """Held-out loss of each task for a constant answer from the training clips: what knowing nothing costs.
 
     Masks: the share of clips at each pixel. Concepts: their prevalence. Description: the frequency of each token.
-    Blurry video: the median latent of each place.
+    Blurry video: the mean latent of each place.
     """
-    masks, concepts, ids, latents = (columns[name] for name in ("masks", "concepts", "ids", "latents"))
-    truth = masks.of(held_out).float()
-    mask_logits = prevalence_logits(masks.of(train)).expand_as(truth)
-    labels = concepts.of(held_out).float()
-    known = ids.of(train)[ids.of(train) != IGNORED]
-    asked = ids.of(held_out)[ids.of(held_out) != IGNORED]
+    ids, asked = (columns["ids"].of(clips) for clips in (train, held_out))
+    known = ids[ids != IGNORED]
+    asked = asked[asked != IGNORED]
     counts = torch.bincount(known, minlength=int(max(known.max(), asked.max())) + 1).float() + 0.5
-    median = latents.of(train).median(dim=0).values
+    latents = columns["latents"].mean(train)
     return {
-        "segmentation": float(functional.binary_cross_entropy_with_logits(mask_logits, truth)),
-        "concepts": float(
-            functional.binary_cross_entropy_with_logits(
-                prevalence_logits(concepts.of(train)).expand_as(labels), labels
-            )
-        ),
+        "segmentation": _prevalence_loss(columns["masks"], train, held_out),
+        "concepts": _prevalence_loss(columns["concepts"], train, held_out),
         "description": float(-(counts / counts.sum()).log()[asked].mean()),
-        "blurry_video": float((latents.of(held_out) - median).abs().mean()),
+        "blurry_video": float((columns["latents"].of(held_out) - latents).abs().mean()),
     }
+
+
+def _prevalence_loss(column: Column, train: np.ndarray, held_out: np.ndarray) -> float:
+    share = (column.mean(train) * len(train) + 0.5) / (len(train) + 1)
+    truth = column.of(held_out).float()
+    return float(functional.binary_cross_entropy(share.expand_as(truth), truth))
 
 
 def _trimmed(ids: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from math import cos, pi
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -69,9 +68,3 @@ def soft_contrastive(predicted: Tensor, target: Tensor, progress: float) -> Tens
     rows = -(teacher * logits.log_softmax(dim=1)).sum(dim=1).mean()
     columns = -(teacher * logits.T.log_softmax(dim=1)).sum(dim=1).mean()
     return (rows + columns) / 2
-
-
-def prevalence_logits(labels: Tensor) -> Tensor:
-    """Logits of the share of clips that have each label, (n, ...) to (...); shares are kept half a clip from 0 and 1."""
-    share = (labels.double().sum(dim=0) + 0.5) / (len(labels) + 1)
-    return torch.logit(share).float()

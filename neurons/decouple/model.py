@@ -11,7 +11,7 @@ from transformers import GPT2Config
 from neurons.decouple.decoder import TextDrivenDecoder
 from neurons.decouple.heads import ConceptHead, DescriptionHead
 from neurons.decouple.prior import Prior
-from neurons.pretrain.model import BrainModel, MotionProjection, TextProjection
+from neurons.pretrain.model import MotionProjection, TextProjection
 
 
 @dataclass(frozen=True)
@@ -106,11 +106,6 @@ class DecouplerModel(nn.Module):
         self.description = DescriptionHead(
             sizes.text, GPT2Config(**sizes.language_model), sizes.prefix_tokens
         )
-
-    def start_from(self, brain_model: BrainModel) -> None:
-        """Take motion and text projection of a brain model."""
-        self.motion.load_state_dict(brain_model.motion.state_dict())
-        self.text.load_state_dict(brain_model.text.state_dict())
 
     def embed(self, brain: Tensor, prior_tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Video embedding (B, F, N, C) and text embedding (B, T) that the heads read.

@@ -91,11 +91,12 @@ class Prior(nn.Module):
         noise = [
             torch.randn(brain.shape[1:], generator=torch.Generator().manual_seed(seed)) for seed in seeds
         ]
-        x = torch.stack(noise).to(brain)
+        x = predicted = torch.stack(noise).to(brain)
         for level in self.schedule.timesteps:
             predicted = self(x, level.expand(len(x)).to(x.device), brain)
             x = self.schedule.step(predicted, level, x, eta=0.0).prev_sample
-        return x * self.deviation + self.mean
+        # The last prediction is the sample; the schedule itself would leave some noise for some numbers of steps.
+        return predicted * self.deviation + self.mean
 
 
 def prior_seeds(seed: int, clip_ids: Sequence[str]) -> list[int]:

@@ -3,43 +3,32 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import torch
-from transformers import AutoTokenizer, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from neurons.artifacts import (
-    InputError,
-    Provenance,
     TensorFile,
     locate,
     provenance,
-    read_table,
-    seed_for,
     write_json,
     write_table,
 )
 from neurons.config import Decouple, Model
-from neurons.decouple.data import Column, compute_brain_tokens, middle_frame_statistics, read_columns
+from neurons.decouple.data import compute_brain_tokens, read_captions, read_columns
 from neurons.decouple.decoding import (
-    ConceptTexts,
-    DecodedTasks,
     load_decoupler,
     read_concept_texts,
     save_decoupler,
 )
 from neurons.decouple.fit import Decoupling
-from neurons.decouple.model import DecouplerModel, DecouplerSizes
 from neurons.decouple.picture import decode_latents, early_look
+from neurons.decouple.start import load_tokenizer, new_decoupler
 from neurons.decouple.validation import validation_scores
 from neurons.devices import choose_device, choose_dtype, use_threads
 from neurons.pretrain.data import read_responses, split_movies
 from neurons.pretrain.features import Features
-from neurons.pretrain.model import BrainModel
 from neurons.pretrain.store import check_vertices, load_brain_model, read_held_out
 from neurons.training import fingerprint_of, parameter_groups, train
 
@@ -166,7 +155,7 @@ def fit(
     )
     texts = read_concept_texts(concepts)
     brain = compute_brain_tokens(encoder.to(place), data, read_held_out(brain_model))
-    network = _new_model(settings, encoder.cpu(), columns, texts, train_clips).to(place)
+    network = new_decoupler(settings, encoder.cpu(), columns, texts, train_clips).to(place)
     history = train(
         network,
         Decoupling(network, brain, columns, texts, train_clips, held_out, data.clip_ids, settings),
@@ -181,7 +170,7 @@ def fit(
     save_decoupler(
         model,
         network,
-        _tokenizer(settings.language_model).backend_tokenizer,
+        load_tokenizer(settings.language_model),
         made_by,
         subject=subject,
         variant=variant,
@@ -190,10 +179,14 @@ def fit(
         prior_steps=settings.prior_steps,
     )
     write_table(log, history, made_by)
-    decoupler = load_decoupler(model)
-    decoded = decoupler.decode(brain.mean[held_out], split.validation, texts, seed=settings.seed)
-    captions = _captions(annotation, data.clip_ids)
-    _write_summary(summary, decoded, columns, captions, train_clips, held_out, history, made_by)
+    decoded = load_decoupler(model).decode(brain.mean[held_out], split.validation, texts, seed=settings.seed)
+    captions = read_captions(annotation, data.clip_ids)
+    scores = validation_scores(decoded, columns, captions, train_clips, held_out)
+    counts = {"train_clips": len(train_clips), "validation_clips": len(held_out)}
+    best = int(history.loc[history["validation_score"].idxmin(), "epoch"])
+    write_json(
+        summary, {"subject": subject, "variant": variant, "epoch": best, **counts, "scores": scores}, made_by
+    )
     shown = np.linspace(0, len(held_out) - 1, min(LOOKED_AT, len(held_out))).round().astype(int)
     clips = held_out[shown]
     names = [data.clip_ids[clip] for clip in clips]
@@ -208,82 +201,6 @@ def fit(
         f"{subject}, {variant}: held-out clips (first, middle, last frame)",
     )
     shutil.rmtree(checkpoints, ignore_errors=True)
-
-
-def _new_model(
-    settings: Decouple,
-    encoder: BrainModel,
-    columns: dict[str, Column],
-    texts: ConceptTexts,
-    train_clips: np.ndarray,
-) -> DecouplerModel:
-    """A model at the start of training: pre-trained language model, the brain model's projections, prior statistics."""
-    reference = settings.language_model
-    language_model = GPT2LMHeadModel.from_pretrained(reference.path, revision=reference.revision)
-    sizes = encoder.sizes
-    torch.manual_seed(seed_for(settings.seed, "decouple", "weights"))
-    network = DecouplerModel(
-        DecouplerSizes(
-            frames=sizes.frames,
-            tokens=sizes.tokens,
-            channels=sizes.channels,
-            text=sizes.text,
-            text_token=texts.tokens.shape[2],
-            concepts=columns["concepts"].features.shape[0],
-            mask_size=columns["masks"].features.shape[1:],
-            latents=columns["latents"].features.shape[1:],
-            decoder_width=settings.decoder_width,
-            prior_blocks=settings.prior_blocks,
-            prefix_tokens=settings.prefix_tokens,
-            caption_tokens=columns["ids"].features.shape[0],
-            heads_input=settings.heads_input,
-            language_model=language_model.config.to_diff_dict(),
-        ),
-        settings.dropout,
-    )
-    network.start_from(encoder)
-    network.description.language_model.load_state_dict(language_model.state_dict())
-    mean, deviation = middle_frame_statistics(columns["tokens"], train_clips)
-    network.prior.mean.copy_(mean)
-    network.prior.deviation.copy_(deviation)
-    return network
-
-
-def _tokenizer(reference: Model) -> PreTrainedTokenizerFast:
-    tokenizer = AutoTokenizer.from_pretrained(reference.path, revision=reference.revision)
-    if not tokenizer.is_fast:
-        raise InputError(f"decouple.language_model {reference.path} has no fast tokenizer (tokenizer.json)")
-    return tokenizer
-
-
-def _captions(annotation: list[Path], clip_ids: list[str]) -> list[str]:
-    table = pd.concat([read_table(path, ["clip", "caption"]) for path in annotation])
-    rows = locate(
-        clip_ids, list(table["clip"]), f"{len(annotation)} annotation tables, such as {annotation[0]}"
-    )
-    return [str(caption) for caption in table["caption"].iloc[rows]]
-
-
-def _write_summary(
-    path: Path,
-    decoded: DecodedTasks,
-    columns: dict[str, Column],
-    captions: list[str],
-    train_clips: np.ndarray,
-    held_out: np.ndarray,
-    history: pd.DataFrame,
-    made_by: Provenance,
-) -> None:
-    middle = columns["tokens"].features.shape[0] // 2
-    truth = {name: columns[name].of(held_out).numpy() for name in ("masks", "concepts", "latents")}
-    truth["image_tokens"] = columns["tokens"].of(held_out)[:, middle].numpy()
-    truth["captions"] = np.array([captions[clip] for clip in held_out])
-    known = {name: columns[name].mean(train_clips).numpy() for name in ("masks", "concepts", "latents")}
-    known["image_tokens"] = columns["tokens"].mean(train_clips)[middle].numpy()
-    known["captions"] = np.array(Counter(captions[clip] for clip in train_clips).most_common(1)[0][0])
-    best = history.loc[history["validation_score"].idxmin()]
-    facts = {"epoch": int(best["epoch"]), "train_clips": len(train_clips), "validation_clips": len(held_out)}
-    write_json(path, {**facts, "scores": validation_scores(decoded, truth, known)}, made_by)
 
 
 STEPS = [fit]

@@ -8,9 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from neurons.decouple.data import Column
 from neurons.decouple.decoding import DecodedTasks
 
 Scores = dict[str, dict[str, float]]
+
+LEVELS = (0.1, 0.2, 0.3, 0.5)
+"""Where the mean mask of the training clips is cut for the constant answer; the most favourable is taken."""
 
 
 def mask_dice(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
@@ -53,57 +57,66 @@ def centred_correlation(
     return float(np.where(norms > 0, (first * second).sum(axis=1) / np.maximum(norms, 1e-12), 0.0).mean())
 
 
-def validation_scores(decoded: DecodedTasks, truth: dict[str, NDArray], train: dict[str, NDArray]) -> Scores:
-    """Scores on held-out clips.
+def validation_scores(
+    decoded: DecodedTasks,
+    columns: dict[str, Column],
+    captions: Sequence[str],
+    train_clips: np.ndarray,
+    held_out: np.ndarray,
+) -> Scores:
+    """Scores of decoded held-out clips.
 
     Parameters
     ----------
     decoded
-        Of the held-out clips.
-    truth
-        ``masks`` (n, F, h, w), ``concepts`` (n, labels), ``captions`` (n strings), ``latents``, ``image_tokens``.
-    train
-        Means over training clips of ``masks``, ``concepts``, ``latents``, ``image_tokens``; their commonest caption
-        (``captions``, a string).
+        Of the held-out clips, in their order.
+    columns
+        Truth by name: ``masks``, ``concepts``, ``latents``, ``tokens``.
+    captions
+        Of all clips.
+    train_clips, held_out
+        Numbers of the clips; constant answers come from the training clips only.
 
     Returns
     -------
     dict
         By score: ``value``, and ``constant``, what the best constant answer from the training clips scores.
     """
-    masks = truth["masks"].astype(bool)
-    usual = max(
-        (np.broadcast_to(train["masks"] >= level, masks.shape) for level in (0.5, 0.3, 0.2, 0.1)),
-        key=lambda m: mask_dice(m, masks),
-    )
-    concepts = np.broadcast_to(train["concepts"], truth["concepts"].shape)
-    rows = np.arange(len(masks))
-
-    def pair(value: float, constant: float) -> dict[str, float]:
-        return {"value": value, "constant": constant}
-
-    def hit(probability: NDArray) -> float:
-        return float(truth["concepts"][rows, probability.argmax(axis=1)].mean())
-
-    latents_error = float(np.abs(decoded.latents - truth["latents"]).mean())
-    return {
-        "segmentation_dice": pair(mask_dice(decoded.mask >= 0.5, masks), mask_dice(usual, masks)),
-        "concepts_average_precision": pair(
-            average_precision(decoded.concepts, truth["concepts"]),
-            average_precision(concepts, truth["concepts"]),
-        ),
-        "concepts_top1_present": pair(hit(decoded.concepts), hit(concepts)),
-        "description_word_f1": pair(
-            word_f1(decoded.captions, list(truth["captions"])),
-            word_f1([str(train["captions"])] * len(masks), list(truth["captions"])),
-        ),
-        "blurry_video_mean_absolute_error": pair(
-            latents_error, float(np.abs(train["latents"] - truth["latents"]).mean())
-        ),
-        "blurry_video_correlation": pair(
-            centred_correlation(decoded.latents, truth["latents"], train["latents"]), 0.0
-        ),
-        "prior_correlation": pair(
-            centred_correlation(decoded.image_tokens, truth["image_tokens"], train["image_tokens"]), 0.0
-        ),
+    truth = {name: columns[name].of(held_out).numpy() for name in ("masks", "concepts", "latents")}
+    mean = {
+        name: columns[name].mean(train_clips).numpy() for name in ("masks", "concepts", "latents", "tokens")
     }
+    middle = mean["tokens"].shape[0] // 2
+    tokens = columns["tokens"].of(held_out)[:, middle].numpy()
+    masks = truth["masks"].astype(bool)
+    usual = max(mask_dice(np.broadcast_to(mean["masks"] >= level, masks.shape), masks) for level in LEVELS)
+    prevalence = np.broadcast_to(mean["concepts"], truth["concepts"].shape)
+    said = [captions[clip] for clip in held_out]
+    commonest = Counter(captions[clip] for clip in train_clips).most_common(1)[0][0]
+    pairs = {
+        "segmentation_dice": (mask_dice(decoded.mask >= 0.5, masks), usual),
+        "concepts_average_precision": (
+            average_precision(decoded.concepts, truth["concepts"]),
+            average_precision(prevalence, truth["concepts"]),
+        ),
+        "concepts_top1_present": (
+            _top1_present(decoded.concepts, truth["concepts"]),
+            _top1_present(prevalence, truth["concepts"]),
+        ),
+        "description_word_f1": (word_f1(decoded.captions, said), word_f1([commonest] * len(said), said)),
+        "blurry_video_mean_absolute_error": (
+            float(np.abs(decoded.latents - truth["latents"]).mean()),
+            float(np.abs(mean["latents"] - truth["latents"]).mean()),
+        ),
+        "blurry_video_correlation": (
+            centred_correlation(decoded.latents, truth["latents"], mean["latents"]),
+            0.0,
+        ),
+        "prior_correlation": (centred_correlation(decoded.image_tokens, tokens, mean["tokens"][middle]), 0.0),
+    }
+    return {name: {"value": value, "constant": constant} for name, (value, constant) in pairs.items()}
+
+
+def _top1_present(probability: NDArray[np.float32], labels: NDArray[np.uint8]) -> float:
+    """Share of clips in which the most probable concept is present."""
+    return float(labels[np.arange(len(labels)), probability.argmax(axis=1)].mean())

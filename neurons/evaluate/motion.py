@@ -26,10 +26,13 @@ def optical_flow(frames: np.ndarray, time_s: np.ndarray) -> np.ndarray:
         float32, shape (clips, frames - 1, height, width, 2): x (right) and y (down).
     """
     clips, count, height, width, _ = frames.shape
-    flow = np.empty((clips, count - 1, height, width, 2), dtype=np.float32)
+    flow = np.zeros((clips, count - 1, height, width, 2), dtype=np.float32)
     for clip in range(clips):
         grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in np.ascontiguousarray(frames[clip])]
         for f in range(count - 1):
+            # Between equal frames Farneback finds up to 0.1 px of motion near borders.
+            if np.array_equal(grey[f], grey[f + 1]):
+                continue
             step_s = time_s[clip, f + 1] - time_s[clip, f]
             flow[clip, f] = cv2.calcOpticalFlowFarneback(grey[f], grey[f + 1], None, *FARNEBACK) / step_s
     return flow

@@ -108,9 +108,9 @@ def _pixels(truth: np.ndarray, prediction: np.ndarray, needed: np.ndarray, used:
     ratio = fill(needed, lambda i, j: psnr(truth[i], prediction[j]).mean(1))
     yield mean_of_pairs("psnr", "pixels", definition, ratio, permutations=used)
     capped = (psnr(truth, prediction) >= PSNR_CAP_DB).sum(1)
-    definition = f"Number of frames whose signal-to-noise ratio was capped at {PSNR_CAP_DB:g} dB."
+    definition = f"Number of frames (of n) whose signal-to-noise ratio was capped at {PSNR_CAP_DB:g} dB."
     yield Measure(
-        "psnr_capped", "pixels", definition, lambda _, j: capped[j].sum(-1), capped.size,
+        "psnr_capped", "pixels", definition, lambda _, j: capped[j].sum(-1), truth.shape[0] * truth.shape[1],
         higher_is_better=None, uses_truth=False, per_clip=capped.astype(float),
     )  # fmt: skip
 

@@ -48,7 +48,8 @@ def load_scheduler(model: Model, key: str) -> Any:
 
 
 def identify(model: Model) -> dict[str, str | None]:
-    """What decides a model's weights: path and revision, and for a folder the hash of its files."""
+    """What decides a model's weights: the hash of a folder's files, wherever it lies; path and revision of a hub id."""
     folder = Path(model.path)
-    content = hash_file(folder) if folder.is_dir() else None
-    return {"path": model.path, "revision": model.revision, "hash": content}
+    return (
+        {"hash": hash_file(folder)} if folder.is_dir() else {"path": model.path, "revision": model.revision}
+    )

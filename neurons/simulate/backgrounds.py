@@ -18,7 +18,9 @@ def _gradient(top: Colour, bottom: Colour, rows: int) -> NDArray[np.uint8]:
     return np.round(np.asarray(top) * (1 - ramp) + np.asarray(bottom) * ramp).astype(np.uint8)
 
 
-def _two_parts(size_px: int, horizon: float, sky: tuple[Colour, Colour], ground: tuple[Colour, Colour]) -> NDArray[np.uint8]:
+def _two_parts(
+    size_px: int, horizon: float, sky: tuple[Colour, Colour], ground: tuple[Colour, Colour]
+) -> NDArray[np.uint8]:
     edge = round(horizon * size_px)
     canvas = np.empty((size_px, size_px, 3), np.uint8)
     canvas[:edge] = _gradient(*sky, edge)
@@ -100,7 +102,9 @@ def _room(size_px: int, look: Background) -> NDArray[np.uint8]:
 
 
 def _night(size_px: int, look: Background) -> NDArray[np.uint8]:
-    canvas = _two_parts(size_px, look.horizon + 0.18, ((12, 14, 45), (38, 40, 85)), ((18, 26, 30), (10, 15, 18)))
+    canvas = _two_parts(
+        size_px, look.horizon + 0.18, ((12, 14, 45), (38, 40, 85)), ((18, 26, 30), (10, 15, 18))
+    )
     _disc(canvas, 0.15 + 0.7 * look.shift, 0.16, 0.08, 0.08, (240, 235, 200))
     return canvas
 

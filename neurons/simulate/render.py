@@ -56,7 +56,10 @@ def _draw_item(canvas: NDArray[np.uint8], item: Item, where: Pose) -> None:
     base = item_rgb(item)
     outline = _mix(base, 0, 0.72)
     thickness = max(1, round(OUTLINE_WIDTH * size_px))
-    parts = [(_fixed_point(points, where, size_px), _paint_rgb(paint, base)) for points, paint in silhouette(item.kind)]
+    parts = [
+        (_fixed_point(points, where, size_px), _paint_rgb(paint, base))
+        for points, paint in silhouette(item.kind)
+    ]
     for corners, _ in parts:
         cv2.polylines(canvas, [corners], True, outline, thickness, cv2.LINE_AA, _SHIFT_BITS)
     for corners, rgb in parts:

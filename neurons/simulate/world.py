@@ -137,7 +137,9 @@ def _sample_main(rng: np.random.Generator, kind: str, colour: str, motion: str) 
         colour=colour,
         x=float(rng.uniform(0.42, 0.58)),
         y=float(rng.uniform(0.46, 0.60)),
-        size=float(rng.uniform(0.42, 0.50) if motion in ("approaching", "receding") else rng.uniform(0.44, 0.58)),
+        size=float(
+            rng.uniform(0.42, 0.50) if motion in ("approaching", "receding") else rng.uniform(0.44, 0.58)
+        ),
         facing=_facing(rng, motion),
         motion=motion,
     )
@@ -186,8 +188,17 @@ def sample_scene(
         kind, colour, place, motion = (str(rng.choice(w)) for w in (OBJECTS, COLOURS, PLACES, MOTIONS))
     else:
         kind, colour, place, motion = combination
-    chosen = (("kind", kind, OBJECTS), ("colour", colour, COLOURS), ("place", place, PLACES), ("motion", motion, MOTIONS))
-    unknown = [f"{name} {word!r} (available: {', '.join(words)})" for name, word, words in chosen if word not in words]
+    chosen = (
+        ("kind", kind, OBJECTS),
+        ("colour", colour, COLOURS),
+        ("place", place, PLACES),
+        ("motion", motion, MOTIONS),
+    )
+    unknown = [
+        f"{name} {word!r} (available: {', '.join(words)})"
+        for name, word, words in chosen
+        if word not in words
+    ]
     if unknown:
         raise ValueError("the world has no " + "; no ".join(unknown))
     main = _sample_main(rng, kind, colour, motion)

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from neurons.decouple.losses import caption_loss, dice_loss, mask_loss, prevalence_logits, soft_contrastive
+from neurons.decouple.losses import caption_loss, dice_loss, mask_loss, soft_contrastive
 
 
 def test_mask_loss_is_binary_cross_entropy_plus_weighted_dice_of_each_clip() -> None:
@@ -46,10 +46,11 @@ def test_caption_loss_is_the_mean_negative_log_probability_of_the_tokens_there_a
 
 
 def test_soft_contrast_is_smallest_for_the_targets_themselves() -> None:
+    """The targets are as similar as neighbouring clips, or the teacher would be one-hot."""
     torch.manual_seed(0)
-    target = torch.randn(6, 3, 4)
+    target = torch.randn(3, 4) + 0.1 * torch.randn(6, 3, 4)
     least = soft_contrastive(target, target, 0.5)
-    for noise in (0.3, 1.0, 3.0):
+    for noise in (0.05, 0.3, 1.0):
         worse = soft_contrastive(target + noise * torch.randn_like(target), target, 0.5)
         assert float(worse) > float(least)
 
@@ -60,9 +61,3 @@ def test_soft_contrast_with_equal_targets_has_no_preference() -> None:
     target = torch.ones(5, 4)
     predicted = torch.randn(1, 4).expand(5, 4)
     assert float(soft_contrastive(predicted, target, 0.0)) == pytest.approx(math.log(5), rel=1e-4)
-
-
-def test_prevalence_logits_are_finite_for_labels_that_never_occur() -> None:
-    labels = torch.tensor([[0, 1, 1], [0, 1, 0]])
-    expected = torch.tensor([0.5 / 3, 2.5 / 3, 1.5 / 3])
-    torch.testing.assert_close(prevalence_logits(labels).sigmoid(), expected)

@@ -31,7 +31,7 @@ def settings_for(study: Study, **changes: object) -> Decouple:
         "prior_blocks": 1,
         "dropout": 0.0,
         "language_model": Model(path=str(study.folder / "gpt2")),
-        "optimiser": Optimiser(epochs=15, batch_size=20, learning_rate=1e-2),
+        "optimiser": Optimiser(epochs=30, batch_size=20, learning_rate=1e-2),
     }
     return Decouple(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -88,7 +88,7 @@ def test_every_task_of_a_linear_study_beats_the_best_constant_answer(folder: Pat
 def test_the_log_names_every_loss_and_the_picture_exists(folder: Path) -> None:
     losses = ("segmentation", "concepts", "description", "blurry_video", "prior", "text", "image")
     history = read_table(folder / "training.tsv", ["epoch", *(f"train_{name}" for name in losses)])
-    assert list(history["epoch"]) == list(range(1, 16))
+    assert list(history["epoch"]) == list(range(1, 31))
     assert (folder / "early_look.png").read_bytes().startswith(b"\x89PNG")
     assert not (folder / "checkpoints").exists()
 

@@ -15,14 +15,23 @@ PERMUTATIONS = block_permutations(IDS, 2, 199, 0)
 def test_perfect_prediction() -> None:
     facts = row(mean_of_pairs("m", "g", "d", np.eye(24), chance=0.1), BOOTSTRAP, PERMUTATIONS)
     assert list(facts) == COLUMNS
-    assert (facts["value"], facts["low"], facts["high"], facts["chance"], facts["n"]) == (1.0, 1.0, 1.0, 0.1, 24)
+    assert (facts["value"], facts["low"], facts["high"], facts["chance"], facts["n"]) == (
+        1.0,
+        1.0,
+        1.0,
+        0.1,
+        24,
+    )
     assert facts["p"] == pytest.approx(1 / 200)
     assert facts["permutation_mean"] == pytest.approx(np.eye(24)[np.arange(24), PERMUTATIONS].mean())
 
 
 def test_lower_may_be_better() -> None:
     distance = 1 - np.eye(24)
-    assert row(mean_of_pairs("m", "g", "d", distance, higher_is_better=False), BOOTSTRAP, PERMUTATIONS)["p"] == 1 / 200
+    assert (
+        row(mean_of_pairs("m", "g", "d", distance, higher_is_better=False), BOOTSTRAP, PERMUTATIONS)["p"]
+        == 1 / 200
+    )
     assert row(mean_of_pairs("m", "g", "d", distance), BOOTSTRAP, PERMUTATIONS)["p"] == 1.0
 
 
@@ -44,7 +53,10 @@ def test_undefined_truths_do_not_count() -> None:
 
 
 def test_nothing_defined_is_no_value() -> None:
-    for measure in (undefined("m", "g", "d", 24), mean_of_pairs("m", "g", "d", np.eye(24), np.zeros(24, bool))):
+    for measure in (
+        undefined("m", "g", "d", 24),
+        mean_of_pairs("m", "g", "d", np.eye(24), np.zeros(24, bool)),
+    ):
         facts = row(measure, BOOTSTRAP, PERMUTATIONS)
         assert facts["n"] == 0
         assert [facts[name] for name in ("value", "low", "high", "permutation_mean", "p")] == [None] * 5

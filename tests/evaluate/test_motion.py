@@ -40,7 +40,9 @@ def test_end_point_error_is_the_mean_distance() -> None:
 def test_error_of_a_frozen_prediction_is_the_speed_of_the_truth() -> None:
     flow = optical_flow(moving(2, 0), TIME_S)
     frozen = optical_flow(np.repeat(moving(2, 0)[:, :1], 3, 1), TIME_S)
-    assert end_point_error(flow, frozen) == pytest.approx(np.hypot(*np.moveaxis(flow, -1, 0)).mean(), rel=1e-5)
+    assert end_point_error(flow, frozen) == pytest.approx(
+        np.hypot(*np.moveaxis(flow, -1, 0)).mean(), rel=1e-5
+    )
     assert not moves(frozen).any()
     assert moves(flow).all()
 

@@ -36,7 +36,10 @@ def test_closed_form_equals_sampling_of_400_classes(n_way: int) -> None:
     draws = 3000
     for i in range(3):
         others = np.delete(prediction[i], own[i])
-        wins = [prediction[i, own[i]] > generator.choice(others, n_way - 1, replace=False).max() for _ in range(draws)]
+        wins = [
+            prediction[i, own[i]] > generator.choice(others, n_way - 1, replace=False).max()
+            for _ in range(draws)
+        ]
         deviation = np.sqrt(exact[i] * (1 - exact[i]) / draws)
         assert abs(np.mean(wins) - exact[i]) <= 4 * deviation + 1e-12
 

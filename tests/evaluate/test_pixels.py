@@ -58,7 +58,9 @@ def test_black_against_white() -> None:
     black, white = np.zeros((1, 1, 16, 16, 3), np.uint8), np.full((1, 1, 16, 16, 3), 255, np.uint8)
     assert psnr(black, white) == pytest.approx(0.0)
     first = np.array([0])
-    assert ssim(WindowedMoments(black), WindowedMoments(white), first, first) == pytest.approx(1e-4 / (1 + 1e-4))
+    assert ssim(WindowedMoments(black), WindowedMoments(white), first, first) == pytest.approx(
+        1e-4 / (1 + 1e-4)
+    )
     assert ssim(WindowedMoments(black), WindowedMoments(black), first, first) == pytest.approx(1.0)
 
 
@@ -68,7 +70,9 @@ def test_transposed_images_have_the_same_ssim() -> None:
     np.testing.assert_allclose(ssim(*turned, *PAIRS), ssim(*straight, *PAIRS))
 
 
-@pytest.mark.parametrize("wrong", [PREDICTION[:, :, :20], PREDICTION[:, :1], PREDICTION[..., :1], PREDICTION / 255])
+@pytest.mark.parametrize(
+    "wrong", [PREDICTION[:, :, :20], PREDICTION[:, :1], PREDICTION[..., :1], PREDICTION / 255]
+)
 def test_unequal_videos_are_refused(wrong: np.ndarray) -> None:
     with pytest.raises(InputError, match=r"videos\.safetensors.*(must agree|uint8)"):
         check_videos(TRUTH, wrong, "videos.safetensors")

@@ -115,5 +115,7 @@ def test_intervals_of_single_clips_would_be_too_short() -> None:
 def test_blocks_follow_the_index_not_the_name() -> None:
     ids = [f"test1:{index}" for index in (0, 10, 2, 1, 11, 3)]
     permutation = block_permutations(ids, 2, 1, 3)[0]
-    blocks = {frozenset(split_clip_id(ids[i])[1] for i in permutation[[a, b]]) for a, b in ((0, 3), (2, 5), (1, 4))}
+    blocks = {
+        frozenset(split_clip_id(ids[i])[1] for i in permutation[[a, b]]) for a, b in ((0, 3), (2, 5), (1, 4))
+    }
     assert blocks == {frozenset({0, 1}), frozenset({2, 3}), frozenset({10, 11})}

@@ -45,7 +45,12 @@ def test_tables_cover_the_vocabulary() -> None:
     assert set(COLOUR_RGB) == set(COLOURS)
     assert set(NATURAL_RGB) == set(OBJECT_CONCEPTS) == set(OBJECTS)
     assert set(PLACE_PHRASES) == set(PLACE_CONCEPTS) == set(PLACES)
-    concepts = {concept for table in (OBJECT_CONCEPTS, PLACE_CONCEPTS) for names in table.values() for concept in names}
+    concepts = {
+        concept
+        for table in (OBJECT_CONCEPTS, PLACE_CONCEPTS)
+        for names in table.values()
+        for concept in names
+    }
     assert len(concepts) >= 10
 
 
@@ -106,14 +111,16 @@ def test_sampling_depends_on_the_generator_only() -> None:
 
 
 def test_wrong_words_are_all_named() -> None:
-    with pytest.raises(ValueError, match="kind 'cow'.*place 'moon'"):
+    with pytest.raises(ValueError, match=r"kind 'cow'.*place 'moon'"):
         sample_scene(np.random.default_rng(0), ("cow", "red", "moon", "left"), 4.0)
     with pytest.raises(ValueError, match="duration"):
         sample_scene(np.random.default_rng(0), None, 9.0)
 
 
 @pytest.mark.parametrize("duration_s", [2.0, 5.0, 8.0])
-@pytest.mark.parametrize(("motion", "axis", "sign"), [("left", "x", -1), ("right", "x", 1), ("up", "y", -1), ("down", "y", 1)])
+@pytest.mark.parametrize(
+    ("motion", "axis", "sign"), [("left", "x", -1), ("right", "x", 1), ("up", "y", -1), ("down", "y", 1)]
+)
 def test_travel_is_obvious_within_two_seconds(duration_s: float, motion: str, axis: str, sign: int) -> None:
     item = Item("car", "red", 0.5, 0.5, 0.5, 1, motion)
     start, stop = (getattr(pose(item, time_s, duration_s), axis) for time_s in (0.0, 2.0))

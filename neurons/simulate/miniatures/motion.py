@@ -82,7 +82,9 @@ class FramePositions:
     """Lets a video model see some frames of a clip as if it saw all: sets which positions its frames have."""
 
     def __init__(self, model: UNetMotionModel) -> None:
-        self._modules = [module for module in model.modules() if isinstance(module, SinusoidalPositionalEmbedding)]
+        self._modules = [
+            module for module in model.modules() if isinstance(module, SinusoidalPositionalEmbedding)
+        ]
         self._tables = [module.pe for module in self._modules]
 
     def set(self, positions: torch.Tensor) -> None:
@@ -133,7 +135,9 @@ def train_video_model(
             predicted = model(noisy, timesteps, encoder_hidden_states=text).sample
         return torch.nn.functional.mse_loss(predicted.float(), velocity)
 
-    rows = optimise([*model.parameters(), *text_encoder.parameters()], loss_of_step, steps, max_learning_rate, report)
+    rows = optimise(
+        [*model.parameters(), *text_encoder.parameters()], loss_of_step, steps, max_learning_rate, report
+    )
     positions.reset()
     model.eval()
     text_encoder.eval()

@@ -55,7 +55,9 @@ def optimise(
     """
     trained = list(parameters)
     optimiser = torch.optim.AdamW(trained, lr=max_learning_rate, betas=(0.9, 0.99), weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_learning_rate, total_steps=steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_learning_rate, total_steps=steps, pct_start=0.1
+    )
     average = [parameter.detach().clone() for parameter in trained]
     rows: list[LogRow] = []
     start, running = time.monotonic(), 0.0

@@ -59,9 +59,13 @@ class Judges:
         """Load from the folder of the miniatures."""
         frame, video = folder / "frame_classifier", folder / "video_classifier"
         return cls(
-            ViTForImageClassification.from_pretrained(frame, dtype=torch.float32, local_files_only=True).eval(),
+            ViTForImageClassification.from_pretrained(
+                frame, dtype=torch.float32, local_files_only=True
+            ).eval(),
             ViTImageProcessor.from_pretrained(frame, local_files_only=True),
-            VideoMAEForVideoClassification.from_pretrained(video, dtype=torch.float32, local_files_only=True).eval(),
+            VideoMAEForVideoClassification.from_pretrained(
+                video, dtype=torch.float32, local_files_only=True
+            ).eval(),
             VideoMAEImageProcessor.from_pretrained(video, local_files_only=True),
         )
 
@@ -75,7 +79,9 @@ class Judges:
     def of_videos(self, videos: Frames) -> list[str]:
         """Most probable class of each video ``(n, 16, height, width, 3)``."""
         chosen = [list(video[list(CLASSIFIED_FRAMES)]) for video in videos]
-        pixels = torch.cat([self.video_processor(frames, return_tensors="pt")["pixel_values"] for frames in chosen])
+        pixels = torch.cat(
+            [self.video_processor(frames, return_tensors="pt")["pixel_values"] for frames in chosen]
+        )
         return [self.video.config.id2label[int(index)] for index in self.video(pixels).logits.argmax(-1)]
 
 
@@ -84,7 +90,9 @@ def agreement(scenes: Sequence[Scene], seen: Sequence[str], attributes: Sequence
     scores = {}
     for name in attributes:
         truth = [scene.place if name == "place" else getattr(scene.main, name) for scene in scenes]
-        scores[name] = float(np.mean([parse_caption(text)[name] == true for text, true in zip(seen, truth, strict=True)]))  # type: ignore[literal-required]
+        scores[name] = float(
+            np.mean([parse_caption(text)[name] == true for text, true in zip(seen, truth, strict=True)])
+        )  # type: ignore[literal-required]
     return scores
 
 
@@ -126,7 +134,9 @@ class VideoModel:
         return cls(
             UNetMotionModel.from_unet2d(unet, adapter).eval(),
             SparseControlNetModel.from_pretrained(video / "controlnet", local_files_only=True).eval(),
-            CLIPTextModel.from_pretrained(video / "text_encoder", dtype=torch.float32, local_files_only=True).eval(),
+            CLIPTextModel.from_pretrained(
+                video / "text_encoder", dtype=torch.float32, local_files_only=True
+            ).eval(),
             CLIPTokenizer.from_pretrained(video / "tokenizer", local_files_only=True),
             AutoencoderKL.from_pretrained(folder / "vae", local_files_only=True).eval(),
         )
@@ -137,7 +147,12 @@ class VideoModel:
     ) -> Frames:
         """Sampled videos ``(prompts, 16, 64, 64, 3)``; with pictures, each is shown at frame ``at``."""
         noise = torch.randn(
-            len(prompts), self.unet.config.in_channels, FRAMES, 8, 8, generator=torch.Generator().manual_seed(seed)
+            len(prompts),
+            self.unet.config.in_channels,
+            FRAMES,
+            8,
+            8,
+            generator=torch.Generator().manual_seed(seed),
         )
         videos = []
         for start in range(0, len(prompts), batch):
@@ -148,7 +163,9 @@ class VideoModel:
             videos.append(flat.reshape(-1, FRAMES, *flat.shape[1:]))
         return np.concatenate(videos)
 
-    def _sample(self, prompts: list[str], noise: torch.Tensor, pictures: Frames | None, at: int) -> torch.Tensor:
+    def _sample(
+        self, prompts: list[str], noise: torch.Tensor, pictures: Frames | None, at: int
+    ) -> torch.Tensor:
         ids = token_ids(self.tokenizer, [""] * len(prompts) + prompts)
         text = self.text_encoder(ids).last_hidden_state.repeat_interleave(FRAMES, dim=0)
         control: dict[str, torch.Tensor] = {}
@@ -158,9 +175,13 @@ class VideoModel:
         def predict(latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
             residuals: dict[str, object] = {}
             if control:
-                down, middle = self.control(latents, timestep, encoder_hidden_states=text, return_dict=False, **control)
+                down, middle = self.control(
+                    latents, timestep, encoder_hidden_states=text, return_dict=False, **control
+                )
                 residuals = {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
-            return torch.as_tensor(self.unet(latents, timestep, encoder_hidden_states=text, **residuals).sample)
+            return torch.as_tensor(
+                self.unet(latents, timestep, encoder_hidden_states=text, **residuals).sample
+            )
 
         return sample(predict, new_scheduler(), noise, VIDEO_STEPS, VIDEO_GUIDANCE)
 
@@ -169,11 +190,19 @@ class VideoModel:
         conditioning = torch.zeros(len(shown), 3, FRAMES, *shown.shape[2:])
         mask = torch.zeros(len(shown), 1, FRAMES, *shown.shape[2:])
         conditioning[:, :, at], mask[:, :, at] = shown, 1.0
-        return {"controlnet_cond": conditioning.repeat(2, 1, 1, 1, 1), "conditioning_mask": mask.repeat(2, 1, 1, 1, 1)}
+        return {
+            "controlnet_cond": conditioning.repeat(2, 1, 1, 1, 1),
+            "conditioning_mask": mask.repeat(2, 1, 1, 1, 1),
+        }
 
 
 def control_quality(
-    model: VideoModel, judges: Judges, scenes: list[Scene], prompts: list[str], rng: np.random.Generator, seed: int
+    model: VideoModel,
+    judges: Judges,
+    scenes: list[Scene],
+    prompts: list[str],
+    rng: np.random.Generator,
+    seed: int,
 ) -> Scores:
     """How near the first frame is to the picture given for it, and whether the video still follows its prompt."""
     truth = draw_clips(rng, scenes, FRAMES)
@@ -188,17 +217,23 @@ def control_quality(
 @torch.no_grad()
 def unclip_images(unet: UNet2DConditionModel, vae: AutoencoderKL, tokens: torch.Tensor, seed: int) -> Frames:
     """Images from CLIP image tokens ``(n, tokens, width)``."""
-    noise = torch.randn(len(tokens), unet.config.in_channels, 8, 8, generator=torch.Generator().manual_seed(seed))
+    noise = torch.randn(
+        len(tokens), unet.config.in_channels, 8, 8, generator=torch.Generator().manual_seed(seed)
+    )
     condition = torch.cat([torch.zeros_like(tokens), tokens])
     labels = size_and_crop(len(condition))
 
     def predict(latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
-        return torch.as_tensor(unet(latents, timestep, encoder_hidden_states=condition, class_labels=labels).sample)
+        return torch.as_tensor(
+            unet(latents, timestep, encoder_hidden_states=condition, class_labels=labels).sample
+        )
 
     return decode(vae, sample(predict, new_scheduler(), noise, IMAGE_STEPS, IMAGE_GUIDANCE))
 
 
-def unclip_quality(folder: Path, judges: Judges, scenes: list[Scene], rng: np.random.Generator, seed: int) -> Scores:
+def unclip_quality(
+    folder: Path, judges: Judges, scenes: list[Scene], rng: np.random.Generator, seed: int
+) -> Scores:
     """Whether images made from a frame's tokens show what the frame shows."""
     vae = AutoencoderKL.from_pretrained(folder / "vae", local_files_only=True).eval()
     unet = UNet2DConditionModel.from_pretrained(folder / "unclip" / "unet", local_files_only=True).eval()

@@ -35,7 +35,8 @@ def new_control_network(unet: UNet2DConditionModel) -> SparseControlNetModel:
         in_channels=config.in_channels,
         conditioning_channels=3,
         down_block_types=tuple(
-            "CrossAttnDownBlockMotion" if "CrossAttn" in name else "DownBlockMotion" for name in config.down_block_types
+            "CrossAttnDownBlockMotion" if "CrossAttn" in name else "DownBlockMotion"
+            for name in config.down_block_types
         ),
         block_out_channels=tuple(config.block_out_channels),
         layers_per_block=config.layers_per_block,
@@ -144,7 +145,9 @@ def train_control(
         noisy, velocity = velocity_batch(scheduler, pool.latents[rows], timesteps)
         picture, shown = pictures_of(chosen)
         with torch.autocast("cpu", torch.bfloat16):
-            text = text_encoder(pool.token_ids[rows, variant]).last_hidden_state.repeat_interleave(FRAMES, dim=0)
+            text = text_encoder(pool.token_ids[rows, variant]).last_hidden_state.repeat_interleave(
+                FRAMES, dim=0
+            )
             down, middle = control(
                 noisy,
                 timesteps,

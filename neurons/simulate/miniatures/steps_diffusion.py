@@ -7,10 +7,13 @@ import torch
 from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel, UNetMotionModel
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTextModel, CLIPTokenizer
 
-from neurons.artifacts import TensorFile, provenance, seed_for, write_tensors
+from neurons.artifacts import TensorFile, provenance, seed_for, write_json, write_tensors
 from neurons.console import logger
 from neurons.simulate.miniatures import motion, sparse_control, text, text_to_image, unclip
+from neurons.simulate.miniatures import quality_diffusion as quality
 from neurons.simulate.miniatures import vae as autoencoder
+from neurons.simulate.miniatures.data import captions, draw_scenes
+from neurons.simulate.miniatures.data import draw_clips as draw_truth
 from neurons.simulate.miniatures.optimise import LogRow, recipe, write_log
 
 VAE, VIDEO, UNCLIP, CLIP, IMAGE = "vae", "video", "unclip", "clip", "image"
@@ -23,7 +26,13 @@ def _report(row: LogRow) -> None:
 
 
 def train_vae(
-    output: Path, *, seed: int = 1, steps: int = 4000, batch: int = 16, max_learning_rate: float = 3e-3, threads: int = 1
+    *,
+    output: Path,
+    seed: int = 1,
+    steps: int = 4000,
+    batch: int = 16,
+    max_learning_rate: float = 3e-3,
+    threads: int = 1,
 ) -> None:
     """Train the image autoencoder and write it to OUTPUT/vae."""
     torch.set_num_threads(threads)
@@ -35,8 +44,8 @@ def train_vae(
 
 
 def refine_vae_decoder(
-    output: Path,
     *,
+    output: Path,
     seed: int = 11,
     steps: int = 4000,
     batch: int = 16,
@@ -56,9 +65,9 @@ def refine_vae_decoder(
 
 
 def train_image(
+    *,
     output: Path,
     work: Path,
-    *,
     seed: int = 2,
     steps: int = 2800,
     batch: int = 64,
@@ -85,11 +94,13 @@ def train_image(
 
 def _load_image_model(folder: Path) -> tuple[UNet2DConditionModel, CLIPTextModel, CLIPTokenizer]:
     unet = UNet2DConditionModel.from_pretrained(folder / "unet", local_files_only=True)
-    encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32, local_files_only=True)
+    encoder = CLIPTextModel.from_pretrained(
+        folder / "text_encoder", dtype=torch.float32, local_files_only=True
+    )
     return unet, encoder, CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
 
 
-def draw_clips(output: Path, work: Path, *, seed: int = 6, clips: int = 2_000, threads: int = 1) -> None:
+def draw_clips(*, output: Path, work: Path, seed: int = 6, clips: int = 2_000, threads: int = 1) -> None:
     """Draw training clips, encode them with OUTPUT/vae and write them to WORK/clips.safetensors."""
     torch.set_num_threads(threads)
     vae = AutoencoderKL.from_pretrained(output / VAE, local_files_only=True).eval()
@@ -106,9 +117,9 @@ def _load_pool(work: Path) -> motion.ClipPool:
 
 
 def train_video(
+    *,
     output: Path,
     work: Path,
-    *,
     seed: int = 3,
     steps: int = 2000,
     batch: int = 4,
@@ -134,9 +145,9 @@ def train_video(
 
 
 def train_control(
+    *,
     output: Path,
     work: Path,
-    *,
     seed: int = 4,
     steps: int = 700,
     batch: int = 4,
@@ -171,9 +182,9 @@ def train_control(
 
 
 def train_unclip(
+    *,
     output: Path,
     work: Path,
-    *,
     seed: int = 5,
     steps: int = 1200,
     batch: int = 32,
@@ -197,4 +208,41 @@ def train_unclip(
     write_log(folder, rows, recipe("neurons simulate train-unclip", seed, rows, **settings))
 
 
-STEPS = [train_vae, refine_vae_decoder, train_image, draw_clips, train_video, train_control, train_unclip]
+def judge_diffusion(
+    *, output: Path, seed: int = 1001, frames: int = 512, prompts: int = 64, threads: int = 1
+) -> None:
+    """Measure the diffusion miniatures on new scenes and prompts; write and log OUTPUT/quality_diffusion.json."""
+    torch.set_num_threads(threads)
+    rng = np.random.default_rng(seed)
+    judges, model = quality.Judges.load(output), quality.VideoModel.load(output)
+    scenes = draw_scenes(rng, prompts, "test")
+    texts = captions(scenes)
+    scores = {
+        "vae": quality.vae_quality(model.vae, rng, frames),
+        "judges_on_truth": quality.video_agreement(judges, scenes, draw_truth(rng, scenes, motion.FRAMES)),
+        "text_to_video": quality.video_agreement(judges, scenes, model.videos(texts, seed)),
+        "sparse_control": quality.control_quality(model, judges, scenes, texts, rng, seed),
+        "unclip": quality.unclip_quality(output, judges, scenes, rng, seed),
+    }
+    for name, values in scores.items():
+        logger.info("%s: %s", name, ", ".join(f"{key} {value:.3f}" for key, value in values.items()))
+    weights = sorted(path for name in (VAE, VIDEO, UNCLIP) for path in (output / name).rglob("*.safetensors"))
+    inputs = {path.relative_to(output).as_posix(): path for path in weights}
+    parameters = {"frames": frames, "prompts": prompts}
+    write_json(
+        output / "quality_diffusion.json",
+        scores,
+        provenance("simulate judge-diffusion", inputs, parameters, seed),
+    )
+
+
+STEPS = [
+    train_vae,
+    refine_vae_decoder,
+    train_image,
+    draw_clips,
+    train_video,
+    train_control,
+    train_unclip,
+    judge_diffusion,
+]

@@ -23,7 +23,12 @@ KEEP_PART_PROBABILITY = 0.7
 
 def prompt_tokenizer() -> CLIPTokenizer:
     """CLIP-type tokeniser in which each word of captions and concept names is one token."""
-    names = [name for table in (OBJECT_CONCEPTS, PLACE_CONCEPTS) for concepts in table.values() for name in concepts]
+    names = [
+        name
+        for table in (OBJECT_CONCEPTS, PLACE_CONCEPTS)
+        for concepts in table.values()
+        for name in concepts
+    ]
     words = {word for name in names for word in name.replace("/", " ").split()}
     tokenizer = clip_tokenizer({*CAPTION_WORDS, *words})
     tokenizer.model_max_length = MAX_LENGTH
@@ -66,7 +71,9 @@ def training_prompt(rng: np.random.Generator, scene: Scene) -> str:
 
 def token_ids(tokenizer: CLIPTokenizer, prompts: list[str]) -> torch.Tensor:
     """Token ids, ``(prompts, 32)`` int64, padded and cut as diffusers' pipelines do."""
-    encoded = tokenizer(prompts, padding="max_length", truncation=True, max_length=MAX_LENGTH, return_tensors="pt")
+    encoded = tokenizer(
+        prompts, padding="max_length", truncation=True, max_length=MAX_LENGTH, return_tensors="pt"
+    )
     return torch.as_tensor(encoded.input_ids)
 
 

@@ -25,7 +25,11 @@ MIN_CONTRAST = 0.6
 def size_and_crop(count: int) -> torch.Tensor:
     """Sinusoids of height and width (64 px) and of the crop's corner (0, 0): ``(count, 256)``."""
     facts = torch.tensor([IMAGE_PX, IMAGE_PX, 0, 0])
-    return get_timestep_embedding(facts, SIZE_WIDTH, flip_sin_to_cos=True, downscale_freq_shift=0).flatten().expand(count, -1)
+    return (
+        get_timestep_embedding(facts, SIZE_WIDTH, flip_sin_to_cos=True, downscale_freq_shift=0)
+        .flatten()
+        .expand(count, -1)
+    )
 
 
 @torch.no_grad()

@@ -50,7 +50,11 @@ def train_autoencoder(
             decoded = vae.decode(posterior.sample()).sample
         error = decoded.float() - pixels
         moments = posterior.mean.float().square() + posterior.var.float() - 1.0 - posterior.logvar.float()
-        return error.abs().mean() + SQUARED_ERROR_WEIGHT * error.square().mean() + PRIOR_WEIGHT * 0.5 * moments.mean()
+        return (
+            error.abs().mean()
+            + SQUARED_ERROR_WEIGHT * error.square().mean()
+            + PRIOR_WEIGHT * 0.5 * moments.mean()
+        )
 
     rows = optimise(vae.parameters(), loss_of_step, steps, max_learning_rate, report)
     vae.eval()

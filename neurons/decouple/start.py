@@ -1,0 +1,79 @@
+"""A decoupler at the start of training."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer, GPT2LMHeadModel
+
+from neurons.artifacts import InputError, seed_for
+from neurons.config import Decouple, Model
+from neurons.decouple.data import Column, middle_frame_statistics
+from neurons.decouple.decoding import ConceptTexts
+from neurons.decouple.model import DecouplerModel, DecouplerSizes
+from neurons.pretrain.model import BrainModel
+
+
+def new_decoupler(
+    settings: Decouple,
+    brain_model: BrainModel,
+    columns: dict[str, Column],
+    texts: ConceptTexts,
+    train_clips: np.ndarray,
+) -> DecouplerModel:
+    """Random heads, the pre-trained language model, the brain model's projections, the prior's token statistics.
+
+    Parameters
+    ----------
+    columns
+        Truth by name; their shapes are the shapes of the outputs.
+    train_clips
+        Numbers of the clips that the statistics are taken from.
+    """
+    reference = settings.language_model
+    language_model = GPT2LMHeadModel.from_pretrained(reference.path, revision=reference.revision)
+    brain = brain_model.sizes
+    torch.manual_seed(seed_for(settings.seed, "decouple", "weights"))
+    network = DecouplerModel(
+        DecouplerSizes(
+            frames=brain.frames,
+            tokens=brain.tokens,
+            channels=brain.channels,
+            text=brain.text,
+            text_token=texts.tokens.shape[2],
+            concepts=columns["concepts"].features.shape[0],
+            mask_size=columns["masks"].features.shape[1:],
+            latents=columns["latents"].features.shape[1:],
+            decoder_width=settings.decoder_width,
+            prior_blocks=settings.prior_blocks,
+            prefix_tokens=settings.prefix_tokens,
+            caption_tokens=columns["ids"].features.shape[0],
+            heads_input=settings.heads_input,
+            language_model=language_model.config.to_diff_dict(),
+        ),
+        settings.dropout,
+    )
+    network.motion.load_state_dict(brain_model.motion.state_dict())
+    network.text.load_state_dict(brain_model.text.state_dict())
+    network.description.language_model.load_state_dict(language_model.state_dict())
+    mean, deviation = middle_frame_statistics(columns["tokens"], train_clips)
+    network.prior.mean.copy_(mean)
+    network.prior.deviation.copy_(deviation)
+    return network
+
+
+def load_tokenizer(reference: Model) -> Tokenizer:
+    """The language model's own tokenizer.
+
+    Raises
+    ------
+    InputError
+        If it has no ``tokenizer.json`` form, which is stored with the decoupler.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(reference.path, revision=reference.revision)
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"decouple.language_model {reference.path} has no fast tokenizer (tokenizer.json); save it with one"
+        )
+    return tokenizer.backend_tokenizer

@@ -1,0 +1,238 @@
+"""The diffusion miniatures: their training material and parts, and the shipped weights in diffusers' pipelines."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    AnimateDiffSparseControlNetPipeline,
+    AutoencoderKL,
+    DDIMScheduler,
+    MotionAdapter,
+    SparseControlNetModel,
+    UNet2DConditionModel,
+)
+from diffusers.models.embeddings import SinusoidalPositionalEmbedding
+from PIL import Image
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from neurons.simulate.miniatures import data, motion, sparse_control, text, text_to_image, unclip
+from neurons.simulate.miniatures.optimise import optimise
+from neurons.simulate.miniatures.sampling import sample
+from neurons.simulate.miniatures.vae import decode, encode, new_autoencoder, standardise_latents
+from neurons.simulate.world import combinations
+
+MINIATURES = Path(__file__).parents[2] / "resources" / "miniatures"
+VIDEO = MINIATURES / "video"
+
+
+@pytest.fixture(scope="module")
+def vae() -> AutoencoderKL:
+    return AutoencoderKL.from_pretrained(MINIATURES / "vae", local_files_only=True).eval()
+
+
+@pytest.fixture(scope="module")
+def frames() -> np.ndarray:
+    rng = np.random.default_rng(404)
+    return data.draw_frames(rng, data.draw_scenes(rng, 48, "test"))
+
+
+def load_pipeline(vae: AutoencoderKL) -> AnimateDiffSparseControlNetPipeline:
+    pipeline = AnimateDiffSparseControlNetPipeline(
+        vae=vae,
+        text_encoder=CLIPTextModel.from_pretrained(
+            VIDEO / "text_encoder", dtype=torch.float32, local_files_only=True
+        ),
+        tokenizer=CLIPTokenizer.from_pretrained(VIDEO / "tokenizer", local_files_only=True),
+        unet=UNet2DConditionModel.from_pretrained(VIDEO / "unet", local_files_only=True),
+        motion_adapter=MotionAdapter.from_pretrained(VIDEO / "motion_adapter", local_files_only=True),
+        controlnet=SparseControlNetModel.from_pretrained(VIDEO / "controlnet", local_files_only=True),
+        scheduler=DDIMScheduler.from_pretrained(VIDEO / "scheduler", local_files_only=True),
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def video_of(pipeline: AnimateDiffSparseControlNetPipeline, prompt: str, picture: np.ndarray, scale: float) -> np.ndarray:
+    frames = pipeline(
+        prompt,
+        num_frames=4,
+        num_inference_steps=6,
+        guidance_scale=4.0,
+        conditioning_frames=[Image.fromarray(picture)],
+        controlnet_frame_indices=[0],
+        controlnet_conditioning_scale=scale,
+        generator=torch.Generator().manual_seed(1),
+        output_type="np",
+    ).frames
+    return np.asarray(frames)[0]
+
+
+def test_frames_survive_the_way_to_tensors_and_back() -> None:
+    levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, axis=-1)
+    tensor = data.to_tensor(levels)
+    assert tensor.shape == (1, 3, 16, 16)
+    assert float(tensor.min()) == -1.0
+    assert float(tensor.max()) == 1.0
+    assert np.array_equal(data.to_frames(tensor), levels)
+
+
+def test_psnr_has_its_closed_form() -> None:
+    truth = np.full((2, 4, 4, 3), 100, np.uint8)
+    estimate = truth.copy()
+    estimate[0] += 10
+    estimate[1, 0, 0, 0] += 10
+    expected = [20 * np.log10(255 / 10), 20 * np.log10(255 / 10) + 10 * np.log10(48)]
+    assert np.allclose(data.psnr_db(truth, estimate), expected)
+
+
+def test_training_scenes_never_show_test_combinations() -> None:
+    scenes = data.draw_scenes(np.random.default_rng(0), 500, "train")
+    seen = {(scene.main.kind, scene.main.colour, scene.place, scene.main.motion) for scene in scenes}
+    assert not seen & set(combinations("test"))
+
+
+def test_clips_begin_anywhere_in_the_scene_and_last_two_seconds() -> None:
+    rng = np.random.default_rng(0)
+    scenes = data.draw_scenes(rng, 3, "train")
+    clips = data.draw_clips(rng, scenes, 16)
+    assert clips.shape == (3, 16, 64, 64, 3)
+    moving = [scene.main.motion != "still" for scene in scenes]
+    changed = [bool((clip[0] != clip[-1]).any()) for clip in clips]
+    assert changed == moving
+
+
+def test_standardising_latents_changes_no_reconstruction(frames: np.ndarray) -> None:
+    torch.manual_seed(0)
+    fresh = new_autoencoder().eval()
+    with torch.no_grad():
+        before = fresh.decode(fresh.encode(data.to_tensor(frames)).latent_dist.mode()).sample
+        deviation = fresh.encode(data.to_tensor(frames)).latent_dist.std / encode(fresh, frames).std(dim=(0, 2, 3))[:, None, None]
+        standardise_latents(fresh, frames)
+        after = fresh.decode(fresh.encode(data.to_tensor(frames)).latent_dist.mode()).sample
+        assert torch.allclose(fresh.encode(data.to_tensor(frames)).latent_dist.std, deviation, rtol=1e-3)
+    latents = encode(fresh, frames)
+    assert torch.allclose(before, after, atol=1e-4)
+    assert torch.allclose(latents.mean(dim=(0, 2, 3)), torch.zeros(8), atol=1e-3)
+    assert torch.allclose(latents.std(dim=(0, 2, 3)), torch.ones(8), atol=1e-3)
+
+
+def test_optimiser_leaves_the_moving_average_of_a_known_problem() -> None:
+    target = torch.tensor([1.0, -2.0, 3.0])
+    weights = torch.nn.Parameter(torch.zeros(3))
+    rows = optimise([weights], lambda: (weights - target).square().sum(), 400, 0.1, lambda row: None)
+    assert torch.allclose(weights.detach(), target, atol=0.05)
+    assert [row.step for row in rows] == list(range(50, 401, 50))
+    assert rows[-1].loss < rows[0].loss
+
+
+def test_sampler_with_a_perfect_prediction_gives_the_data_back() -> None:
+    scheduler = text_to_image.new_scheduler()
+    truth = torch.randn(3, 8, 8, 8, generator=torch.Generator().manual_seed(0)) * 2
+    noise = torch.randn(3, 8, 8, 8, generator=torch.Generator().manual_seed(1))
+
+    def predict(latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        signal = scheduler.alphas_cumprod[timestep].sqrt()
+        scale = (1 - scheduler.alphas_cumprod[timestep]).sqrt()
+        both = torch.cat([truth, truth])
+        return signal * (latents - signal * both) / scale - scale * both
+
+    assert torch.allclose(sample(predict, scheduler, noise, 10, 3.0), truth, atol=1e-3)
+
+
+def test_scheduler_starts_from_pure_noise_and_clips_nothing() -> None:
+    scheduler = DDIMScheduler.from_pretrained(VIDEO / "scheduler", local_files_only=True)
+    scheduler.set_timesteps(10)
+    assert int(scheduler.timesteps[0]) == 999
+    assert float(scheduler.alphas_cumprod[-1]) == pytest.approx(0.0, abs=1e-6)
+    assert not scheduler.config.clip_sample
+
+
+def test_prompts_hold_known_words_and_are_sometimes_empty() -> None:
+    tokenizer = text.prompt_tokenizer()
+    rng = np.random.default_rng(0)
+    scenes = data.draw_scenes(rng, 300, "train")
+    prompts = [text.training_prompt(rng, scene) for scene in scenes]
+    share = np.mean([prompt == "" for prompt in prompts])
+    assert 0.05 < share < 0.16
+    for prompt in prompts:
+        words = prompt.replace(",", " , ").replace("/", " / ").split()
+        assert tokenizer.tokenize(prompt) == [word + "</w>" for word in words]
+        assert len(words) + 2 <= text.MAX_LENGTH
+
+
+def test_untrained_motion_modules_change_nothing_and_split_gives_them_back() -> None:
+    torch.manual_seed(0)
+    unet = text_to_image.new_unet(8, 128).eval()
+    model = motion.with_motion(unet).eval()
+    latents, states, step = torch.randn(1, 8, 3, 8, 8), torch.randn(1, 5, 128), torch.tensor([500])
+    with torch.no_grad():
+        clip = model(latents, step, encoder_hidden_states=states.repeat(3, 1, 1)).sample
+        stills = [unet(latents[:, :, frame], step, encoder_hidden_states=states).sample for frame in range(3)]
+    assert torch.allclose(clip, torch.stack(stills, dim=2), atol=1e-4)
+    same, adapter = motion.split(model, text_to_image.new_unet(8, 128))
+    assert all(torch.equal(value, same.state_dict()[name]) for name, value in unet.state_dict().items())
+    assert set(adapter.state_dict()) == {name for name in model.state_dict() if "motion_modules" in name}
+
+
+def test_frame_positions_are_those_asked_for_and_reset() -> None:
+    model = motion.with_motion(text_to_image.new_unet(8, 128))
+    table = next(module for module in model.modules() if isinstance(module, SinusoidalPositionalEmbedding))
+    full = table.pe
+    positions = motion.FramePositions(model)
+    positions.set(torch.tensor([3, 9]))
+    assert torch.equal(table.pe, full[:, [3, 9]])
+    positions.reset()
+    assert table.pe is full
+
+
+def test_new_control_network_leaves_the_video_alone() -> None:
+    torch.manual_seed(0)
+    control = sparse_control.new_control_network(text_to_image.new_unet(8, 128)).eval()
+    with torch.no_grad():
+        down, middle = control(
+            torch.randn(1, 8, 4, 8, 8),
+            torch.tensor([300]),
+            encoder_hidden_states=torch.randn(4, 5, 128),
+            controlnet_cond=torch.rand(1, 3, 4, 64, 64),
+            conditioning_mask=torch.ones(1, 1, 4, 64, 64),
+            return_dict=False,
+        )
+    assert all(not residual.any() for residual in (*down, middle))
+
+
+def test_degraded_tokens_keep_their_mean_or_are_dropped() -> None:
+    torch.manual_seed(0)
+    tokens = torch.randn(400, 4, 16) + 3
+    degraded = unclip.degrade_tokens(np.random.default_rng(0), tokens, tokens.mean(dim=0))
+    dropped = (degraded == 0).flatten(1).all(dim=1)
+    assert 0.05 < float(dropped.float().mean()) < 0.16
+    assert torch.allclose(degraded[~dropped].mean(), tokens.mean(), atol=0.05)
+
+
+def test_shipped_autoencoder_keeps_new_frames(vae: AutoencoderKL, frames: np.ndarray) -> None:
+    latents = encode(vae, frames)
+    assert latents.shape == (48, 8, 8, 8)
+    assert data.psnr_db(frames, decode(vae, latents)).mean() >= 31
+    assert torch.allclose(latents.mean(dim=(0, 2, 3)), torch.zeros(8), atol=0.25)
+    assert torch.allclose(latents.std(dim=(0, 2, 3)), torch.ones(8), atol=0.25)
+
+
+def test_shipped_video_model_follows_prompt_and_picture_in_diffusers_pipeline(
+    vae: AutoencoderKL, frames: np.ndarray
+) -> None:
+    pipeline = load_pipeline(vae)
+    night = video_of(pipeline, "a red ball lies at night", frames[0], 0.0)
+    sky = video_of(pipeline, "a red ball lies in the sky", frames[0], 0.0)
+    assert night.shape == (4, 64, 64, 3)
+    assert night.mean() < 0.4 < sky.mean()
+    with_picture = video_of(pipeline, "", frames[0], 1.0)
+    assert np.abs(with_picture[0] * 255 - frames[0]).mean() < np.abs(sky[0] * 255 - frames[0]).mean()
+
+
+def test_shipped_unclip_is_of_the_size_and_crop_type() -> None:
+    unet = UNet2DConditionModel.from_pretrained(MINIATURES / "unclip" / "unet", local_files_only=True)
+    assert unet.config.class_embed_type == "projection"
+    assert unet.config.projection_class_embeddings_input_dim == unclip.size_and_crop(1).shape[1]
+    assert DDIMScheduler.from_pretrained(MINIATURES / "unclip" / "scheduler", local_files_only=True)
