@@ -106,7 +106,7 @@ def run_table(movies: Mapping[str, list[Run]], vertices: pd.DataFrame, training:
     table = pd.DataFrame(rows, columns=[*FACTS, *groups, "lag_volumes", "r_lag", "r_lag_0"])
     whole_numbers = ["repeat", "volumes", "constant", "spikes", "spike_clips", "lag_volumes"]
     table[whole_numbers] = table[whole_numbers].astype("Int64")
-    table["flag"] = _flags(table)
+    table["flag"] = flag_runs(table)
     return table.round(6)
 
 
@@ -147,8 +147,19 @@ def _medians(r: np.ndarray, groups: dict[str, np.ndarray]) -> dict[str, float]:
     return {name: float(np.median(r[members])) if len(members) else 0.0 for name, members in groups.items()}
 
 
-def _flags(table: pd.DataFrame) -> pd.Series:
-    """What is suspicious about each run, beyond what noise does: half a standard error of a correlation."""
+def flag_runs(table: pd.DataFrame) -> pd.Series:
+    """What is suspicious about each run, if it exceeds what noise does (half a standard error of a correlation).
+
+    Parameters
+    ----------
+    table
+        `level`, `split`, `clips`, `lag_volumes`, `r_lag` (at the best lag), `r_lag_0`, `r_top1000`.
+
+    Returns
+    -------
+    pandas.Series
+        A sentence per row; empty if the run agrees best at lag 0 and not much less than the other runs of its split.
+    """
     flags = pd.Series("", index=table.index)
     noise = 0.5 / np.sqrt(table["clips"])
     shifted = table["lag_volumes"].fillna(0).ne(0) & (table["r_lag"] > table["r_lag_0"] + noise)

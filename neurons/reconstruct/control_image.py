@@ -17,7 +17,8 @@ from torch import Tensor
 
 from neurons.config import ControlImage, Model
 from neurons.reconstruct import diffusion
-from neurons.reconstruct.latents import scale_factor, to_frames
+from neurons.reconstruct.emphasis import resize
+from neurons.reconstruct.latents import scale_factor, to_frames, to_latents
 from neurons.reconstruct.loading import load_network, load_scheduler, load_vae
 
 
@@ -42,13 +43,15 @@ class UnclipModel:
         )
 
     @torch.inference_mode()
-    def sample(self, tokens: Tensor, seeds: Sequence[int], settings: ControlImage) -> Tensor:
-        """Images of clips; each depends on its own tokens and seed only.
+    def sample(self, tokens: Tensor, blurry: Tensor, seeds: Sequence[int], settings: ControlImage) -> Tensor:
+        """Images of clips; each depends on its own tokens, blurry frame and seed only.
 
         Parameters
         ----------
         tokens
             (B, N, C) CLIP image tokens; guidance contrasts them with zeros.
+        blurry
+            (B, 3, h, w) in [0, 1]: what the trajectory starts from, noised according to `settings.strength`.
         seeds
             One per clip.
 
@@ -68,10 +71,11 @@ class UnclipModel:
             ).sample
 
         of_clips = diffusion.generators(seeds)
-        size = self.unet.config.sample_size
-        noise = diffusion.draw_noise(of_clips, (self.unet.config.in_channels, size, size), device)
-        timesteps = diffusion.trajectory(self.scheduler, settings.steps, 1.0, device)
-        start = noise * self.scheduler.init_noise_sigma
+        size = self.unet.config.sample_size * scale_factor(self.vae)
+        clean = to_latents(self.vae, resize(blurry, (size, size)))
+        noise = diffusion.draw_noise(of_clips, clean.shape[1:], device)
+        timesteps = diffusion.trajectory(self.scheduler, settings.steps, settings.strength, device)
+        start = diffusion.starting_point(self.scheduler, clean, noise, timesteps, settings.strength)
         guided = diffusion.with_guidance(predict, settings.guidance)
         return to_frames(self.vae, diffusion.denoise(self.scheduler, start, timesteps, guided, of_clips))
 

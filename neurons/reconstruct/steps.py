@@ -16,8 +16,11 @@ from neurons.reconstruct.chunk import ChunkOfClips, render_chunk
 from neurons.reconstruct.collect import collect
 from neurons.reconstruct.control_image import UnclipModel
 from neurons.reconstruct.decode import decoded_outputs
+from neurons.reconstruct.latents import to_frames
+from neurons.reconstruct.loading import load_vae
 from neurons.reconstruct.oracle import true_outputs
 from neurons.reconstruct.prompts import decoded_table
+from neurons.reconstruct.timing import source_frame
 
 
 def decode(
@@ -156,7 +159,7 @@ def control(
     threads: int = 1,
     output: Path,
 ) -> None:
-    """Make the control image of each clip from its image tokens (unCLIP).
+    """Make the control image of each clip from its image tokens (unCLIP), and from the blurry video's middle frame.
 
     Parameters
     ----------
@@ -165,7 +168,7 @@ def control(
     settings
         Section `reconstruct`; this step uses seed, control and batch_size.
     vae
-        The study's autoencoder, used unless `control.vae` names another.
+        The study's autoencoder: of the blurry video, and of unCLIP unless `control.vae` names another.
     device
         auto, cpu, cuda or cuda:<index>.
     precision
@@ -186,13 +189,18 @@ def control(
         settings.seed,
     )
     model = UnclipModel.load(settings.control, vae, place, choose_dtype(precision, place))
-    tokens = file["image_tokens"]
+    study_vae = load_vae(vae, "embed.vae", place)
+    tokens, latents = file["image_tokens"], file["latents"]
+    middle = source_frame(latents.shape[1])
     images = []
     starts = range(0, len(clips), settings.batch_size)
     for start in track(starts, "batches of control images"):
         rows = slice(start, start + settings.batch_size)
         seeds = [seed_for(settings.seed, "control", clip) for clip in clips[rows]]
-        sampled = model.sample(torch.from_numpy(np.array(tokens[rows], np.float32)), seeds, settings.control)
+        blurry = to_frames(study_vae, torch.from_numpy(latents[rows, middle].astype(np.float32)))
+        sampled = model.sample(
+            torch.from_numpy(tokens[rows].astype(np.float32)), blurry, seeds, settings.control
+        )
         images.append((255 * sampled.movedim(1, -1)).round().byte().cpu().numpy())
     write_tensors(output, {"images": np.concatenate(images)}, made_by, clips)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from neurons.preprocess import atlas
-from neurons.preprocess.quality import lag_profile, mean_correlation
+from neurons.preprocess.quality import flag_runs, lag_profile, mean_correlation
 from neurons.preprocess.standardise import standardise
 
 
@@ -32,6 +33,20 @@ def test_mean_correlation_equals_all_pairs() -> None:
         standardise(repeat, 2)
     r = [np.corrcoef(repeats[:, vertex])[np.triu_indices(4, 1)].mean() for vertex in range(12)]
     np.testing.assert_allclose(mean_correlation(repeats.sum(axis=0).T, 4), r, atol=1e-5)
+
+
+def test_runs_of_another_movie_or_time_are_flagged_and_noise_is_not() -> None:
+    rows = [("train", 0, 0.50, 0.50)] * 5 + [
+        ("train", 0, 0.05, 0.05),
+        ("train", -2, 0.5, 0.1),
+        ("train", 1, 0.50, 0.49),
+    ]
+    rows += [("test", 3, 0.01, 0.0), ("test", 0, 0.02, 0.02), ("test", 0, -0.01, -0.01)]
+    table = pd.DataFrame(rows, columns=["split", "lag_volumes", "r_lag", "r_lag_0"])
+    table = table.assign(level="run", clips=48, r_top1000=table["r_lag_0"])
+    flags = flag_runs(table)
+    assert np.flatnonzero(flags != "").tolist() == [5, 6]
+    assert "hardly agrees" in flags[5] and "-2 volumes away" in flags[6]
 
 
 def test_areas_are_joined_by_name() -> None:

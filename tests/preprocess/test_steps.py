@@ -259,6 +259,23 @@ def test_test_responses_are_means_over_the_repeats_there_are(gathered: Study) ->
     np.testing.assert_allclose(file.rows("halves", ids), halves, atol=1e-6)
 
 
+def test_a_single_test_repeat_has_no_halves_and_says_so(
+    study: Study, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("WARNING", "neurons"):
+        gather(
+            study,
+            test_runs=[study.run("test2", 1)],
+            train=tmp_path / "train.safetensors",
+            test=tmp_path / "test.safetensors",
+        )
+    file = TensorFile(tmp_path / "test.safetensors")
+    expected = TensorFile(study.run("test2", 1))["responses"][:, np.asarray(file["vertex"])]
+    np.testing.assert_array_equal(file["responses"], expected)
+    assert not np.asarray(file["halves"]).any() and set(np.asarray(file["n_repeats"])) == {1}
+    assert any("test movies with one repeat" in message and "test2" in message for message in caplog.messages)
+
+
 def test_the_order_of_the_files_does_not_matter(gathered: Study, tmp_path: Path) -> None:
     gather(
         gathered,

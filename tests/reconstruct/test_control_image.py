@@ -3,31 +3,66 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from neurons.reconstruct.control_image import UnclipModel
+from neurons.reconstruct.latents import to_frames, to_latents
 
 CPU = torch.device("cpu")
 
 
-def test_images_depend_on_their_own_tokens_and_seed_only(models):
-    model = UnclipModel.load(models.settings.control, models.vae, CPU, torch.float32)
-    tokens = torch.randn(3, 5, 16, generator=torch.Generator().manual_seed(1))
-    together = model.sample(tokens, [1, 2, 3], models.settings.control)
+@pytest.fixture(scope="module")
+def model(models):
+    return UnclipModel.load(models.settings.control, models.vae, CPU, torch.float32)
+
+
+def inputs():
+    generator = torch.Generator().manual_seed(1)
+    return {
+        "tokens": torch.randn(3, 5, 16, generator=generator),
+        "blurry": torch.rand(3, 3, 16, 16, generator=generator),
+        "seeds": [1, 2, 3],
+    }
+
+
+def sample(model, settings, row=slice(None), **changed):
+    return model.sample(
+        **{name: values[row] for name, values in {**inputs(), **changed}.items()}, settings=settings
+    )
+
+
+def test_images_depend_on_their_own_inputs_only(model, models):
+    settings = models.settings.control.model_copy(update={"strength": 0.7})
+    together = sample(model, settings)
     assert together.shape == (3, 3, 16, 16)
     assert together.min() >= 0
     assert together.max() <= 1
-    alone = model.sample(tokens[1:2], [2], models.settings.control)
+    second = slice(1, 2)
+    alone = sample(model, settings, second)
     torch.testing.assert_close(alone[0], together[1], atol=1e-4, rtol=1e-3)
-    other_seed = model.sample(tokens[1:2], [4], models.settings.control)
-    other_tokens = model.sample(tokens[2:], [2], models.settings.control)
-    assert (other_seed - alone).abs().max() > 1e-3
-    assert (other_tokens - alone).abs().max() > 1e-3
+    for name, value in {
+        "seeds": [7, 7, 7],
+        "tokens": torch.ones(3, 5, 16),
+        "blurry": torch.zeros(3, 3, 16, 16),
+    }.items():
+        assert (sample(model, settings, second, **{name: value}) - alone).abs().max() > 1e-3, name
 
 
-def test_the_network_is_told_size_and_crop_by_sinusoids(models):
+def test_full_strength_ignores_the_blurry_frame(model, models):
+    settings = models.settings.control
+    assert settings.strength == 1
+    assert torch.equal(sample(model, settings), sample(model, settings, blurry=torch.zeros(3, 3, 16, 16)))
+
+
+def test_a_vanishing_strength_returns_the_blurry_frame_through_the_autoencoder(model, models):
+    settings = models.settings.control.model_copy(update={"strength": 0.01})
+    expected = to_frames(model.vae, to_latents(model.vae, inputs()["blurry"]))
+    torch.testing.assert_close(sample(model, settings), expected)
+
+
+def test_the_network_is_told_size_and_crop_by_sinusoids(model):
     """Four numbers (16 px, 16 px, 0, 0), four values each: cosines, then sines, of x and x / 100."""
-    model = UnclipModel.load(models.settings.control, models.vae, CPU, torch.float32)
     size = [np.cos(16), np.cos(0.16), np.sin(16), np.sin(0.16)]
     expected = torch.tensor([*size, *size, 1, 1, 0, 0, 1, 1, 0, 0], dtype=torch.float32)
     torch.testing.assert_close(model._size_and_crop(2), expected.expand(2, -1))

@@ -96,11 +96,17 @@ def test_movie_shows_the_scenes_at_a_constant_rate(made: dict[str, Path]) -> Non
     pictures, times_s = decoded(made["video"])
     np.testing.assert_allclose(times_s, np.arange(360) / 30, atol=1e-6)
     timeline = timeline_of(read_table(made["scenes"]))
-    for frame in (0, 100, 359, round(timeline[1].start_s * 30), round(timeline[1].start_s * 30) - 1):
-        timed = scene_at(timeline, frame / 30)
-        shown = render(timed.scene, frame / 30 - timed.start_s, 64).astype(float)
-        error = np.mean((pictures[frame] - shown) ** 2)
-        assert error < 60, f"frame {frame}"
+    cut = round(timeline[1].start_s * 30)
+    for frame in (0, 100, cut - 1, cut, 359):
+        shown = pictures[frame].astype(float)
+        here = scene_at(timeline, frame / 30)
+        errors = {
+            timed: np.mean((render(timed.scene, frame / 30 - timed.start_s, 64) - shown) ** 2)
+            for timed in timeline
+        }
+        # Chroma is stored at half the resolution: small frames come back with some error.
+        assert errors[here] < 150
+        assert all(error > 5 * errors[here] for timed, error in errors.items() if timed is not here)
 
 
 def test_masks_are_those_of_the_scenes(made: dict[str, Path]) -> None:

@@ -9,6 +9,7 @@ from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel, UNetMo
 from diffusers.models.attention_processor import AttnProcessor
 from diffusers.models.embeddings import SinusoidalPositionalEmbedding
 from numpy.typing import NDArray
+from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from neurons.simulate.miniatures.data import draw_clips, draw_scenes
@@ -79,9 +80,9 @@ def split(model: UNetMotionModel, unet: UNet2DConditionModel) -> tuple[UNet2DCon
 
 
 class FramePositions:
-    """Lets a video model see some frames of a clip as if it saw all: sets which positions its frames have."""
+    """Lets a network see some frames of a clip as if it saw all: sets which positions its frames have."""
 
-    def __init__(self, model: UNetMotionModel) -> None:
+    def __init__(self, model: nn.Module) -> None:
         self._modules = [
             module for module in model.modules() if isinstance(module, SinusoidalPositionalEmbedding)
         ]

@@ -12,7 +12,7 @@ from torch import nn
 from transformers import CLIPTextModel
 
 from neurons.simulate.miniatures.data import IMAGE_PX, blur, draw_frames, draw_scenes
-from neurons.simulate.miniatures.motion import FRAMES, MAX_FRAMES, ClipPool
+from neurons.simulate.miniatures.motion import FRAMES, HALF_PROBABILITY, MAX_FRAMES, ClipPool, FramePositions
 from neurons.simulate.miniatures.optimise import LogRow, optimise
 from neurons.simulate.miniatures.text import VARIANTS
 from neurons.simulate.miniatures.text_to_image import GROUPS, HEADS, new_scheduler, velocity_batch
@@ -105,9 +105,33 @@ def teach_embedding(
     return optimise([*embedding.parameters(), *readout.parameters()], loss_of_step, steps, 2e-3, report)
 
 
-def control_frame(rng: np.random.Generator) -> int:
-    """Frame that shows the control picture: the first, one near the middle, or any, equally often."""
-    return int(rng.choice([0, rng.integers(FRAMES // 2 - 1, FRAMES // 2 + 2), rng.integers(FRAMES)]))
+class BlankOnce(nn.Module):
+    """Picture embedding that computes the embedding of blank frames, most of a sparse input, once only."""
+
+    def __init__(self, embedding: nn.Module) -> None:
+        super().__init__()
+        self.embedding = embedding
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Embeddings of pictures with their mask ``(n, 4, height, width)``."""
+        given = pictures.flatten(1).any(dim=1)
+        embedded = self.embedding(torch.cat([torch.zeros_like(pictures[:1]), pictures[given]]))
+        rows = torch.zeros(len(pictures), dtype=torch.long)
+        rows[given] = torch.arange(1, len(embedded))
+        return torch.as_tensor(embedded[rows])
+
+
+def draw_positions(rng: np.random.Generator) -> tuple[torch.Tensor, int]:
+    """Frames of a training step, all or half of them, and which of them shows the control picture.
+
+    That is the first frame of the clip, one near the middle, or any, equally often.
+    """
+    at = int(rng.choice([0, rng.integers(FRAMES // 2 - 1, FRAMES // 2 + 2), rng.integers(FRAMES)]))
+    if rng.random() >= HALF_PROBABILITY:
+        return torch.arange(FRAMES), at
+    others = rng.choice(np.delete(np.arange(FRAMES), at), FRAMES // 2 - 1, replace=False)
+    positions = np.sort(np.append(others, at))
+    return torch.from_numpy(positions), int(np.searchsorted(positions, at))
 
 
 def train_control(
@@ -121,41 +145,39 @@ def train_control(
     max_learning_rate: float,
     report: Callable[[LogRow], None],
 ) -> list[LogRow]:
-    """Train the control network beside the frozen video model."""
+    """Train the control network beside the frozen video model, on all or half of the frames of each clip."""
     scheduler = new_scheduler()
+    frame_positions = (FramePositions(model), FramePositions(control))
     model.eval().requires_grad_(False)
     text_encoder.eval().requires_grad_(False)
     control.train()
+    embedding = control.controlnet_cond_embedding
+    control.controlnet_cond_embedding = BlankOnce(embedding)
 
-    def pictures_of(chosen: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-        picture = torch.zeros(len(chosen), 3, FRAMES, IMAGE_PX, IMAGE_PX)
-        shown = torch.zeros(len(chosen), 1, FRAMES, IMAGE_PX, IMAGE_PX)
+    def control_input(chosen: NDArray[np.int64], positions: torch.Tensor, at: int) -> dict[str, torch.Tensor]:
+        picture = torch.zeros(len(chosen), 3, len(positions), IMAGE_PX, IMAGE_PX)
+        shown = torch.zeros(len(chosen), 1, len(positions), IMAGE_PX, IMAGE_PX)
         for row, clip in enumerate(chosen):
             if rng.random() >= NO_PICTURE_PROBABILITY:
-                at = control_frame(rng)
-                picture[row, :, at] = pictures_01(flawed(rng, pool.frames[clip, at])[None])[0]
+                frame = pool.frames[clip, int(positions[at])]
+                picture[row, :, at] = pictures_01(flawed(rng, frame)[None])[0]
                 shown[row, :, at] = 1.0
-        return picture, shown
+        return {"controlnet_cond": picture, "conditioning_mask": shown}
 
     def loss_of_step() -> torch.Tensor:
+        positions, at = draw_positions(rng)
+        for of_network in frame_positions:
+            of_network.set(positions)
         chosen = rng.integers(len(pool), size=batch)
-        rows = torch.from_numpy(chosen)
         variant = torch.from_numpy(rng.integers(VARIANTS, size=batch))
         timesteps = torch.randint(scheduler.config.num_train_timesteps, (batch,))
-        noisy, velocity = velocity_batch(scheduler, pool.latents[rows], timesteps)
-        picture, shown = pictures_of(chosen)
+        rows = torch.from_numpy(chosen)
+        noisy, velocity = velocity_batch(scheduler, pool.latents[rows][:, :, positions], timesteps)
+        given = control_input(chosen, positions, at)
         with torch.autocast("cpu", torch.bfloat16):
-            text = text_encoder(pool.token_ids[rows, variant]).last_hidden_state.repeat_interleave(
-                FRAMES, dim=0
-            )
-            down, middle = control(
-                noisy,
-                timesteps,
-                encoder_hidden_states=text,
-                controlnet_cond=picture,
-                conditioning_mask=shown,
-                return_dict=False,
-            )
+            text = text_encoder(pool.token_ids[rows, variant]).last_hidden_state
+            text = text.repeat_interleave(len(positions), dim=0)
+            down, middle = control(noisy, timesteps, encoder_hidden_states=text, return_dict=False, **given)
             predicted = model(
                 noisy,
                 timesteps,
@@ -165,6 +187,9 @@ def train_control(
             ).sample
         return nn.functional.mse_loss(predicted.float(), velocity)
 
-    rows = optimise(control.parameters(), loss_of_step, steps, max_learning_rate, report)
+    log = optimise(control.parameters(), loss_of_step, steps, max_learning_rate, report)
+    control.controlnet_cond_embedding = embedding
+    for of_network in frame_positions:
+        of_network.reset()
     control.eval()
-    return rows
+    return log

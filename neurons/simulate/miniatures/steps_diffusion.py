@@ -1,4 +1,4 @@
-"""Commands that make and measure the diffusion miniatures."""
+"""Commands that make the diffusion miniatures."""
 
 from pathlib import Path
 
@@ -7,14 +7,12 @@ import torch
 from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel, UNetMotionModel
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTextModel, CLIPTokenizer
 
-from neurons.artifacts import TensorFile, provenance, seed_for, write_json, write_tensors
+from neurons.artifacts import TensorFile, provenance, seed_for, write_tensors
 from neurons.console import logger
 from neurons.simulate.miniatures import motion, sparse_control, text, text_to_image, unclip
-from neurons.simulate.miniatures import quality_diffusion as quality
 from neurons.simulate.miniatures import vae as autoencoder
-from neurons.simulate.miniatures.data import captions, draw_scenes
-from neurons.simulate.miniatures.data import draw_clips as draw_truth
 from neurons.simulate.miniatures.optimise import LogRow, recipe, write_log
+from neurons.simulate.miniatures.steps_judging import judge_diffusion
 
 VAE, VIDEO, UNCLIP, CLIP, IMAGE = "vae", "video", "unclip", "clip", "image"
 POOL, WEIGHTS = "clips.safetensors", "diffusion_pytorch_model.safetensors"
@@ -34,7 +32,19 @@ def train_vae(
     max_learning_rate: float = 3e-3,
     threads: int = 1,
 ) -> None:
-    """Train the image autoencoder and write it to OUTPUT/vae."""
+    """Train the image autoencoder and write it to OUTPUT/vae.
+
+    Parameters
+    ----------
+    output
+        Folder of the miniatures.
+    seed
+        Of scenes, first weights, batches and noise.
+    steps, batch, max_learning_rate
+        Length and speed of training.
+    threads
+        Threads of torch.
+    """
     torch.set_num_threads(threads)
     model, rows = autoencoder.train_autoencoder(seed, steps, batch, max_learning_rate, _report)
     folder = output / VAE
@@ -53,7 +63,21 @@ def refine_vae_decoder(
     max_learning_rate: float = 1.5e-3,
     threads: int = 1,
 ) -> None:
-    """Train the decoder of OUTPUT/vae further; its latents, and so the models trained on them, stay as they are."""
+    """Train the decoder of OUTPUT/vae further; its latents, and so the models trained on them, stay as they are.
+
+    Parameters
+    ----------
+    output
+        Folder of the miniatures.
+    seed
+        Of scenes, first weights, batches and noise.
+    steps, batch, max_learning_rate
+        Length and speed of training.
+    frames
+        Frames drawn to train on.
+    threads
+        Threads of torch.
+    """
     torch.set_num_threads(threads)
     folder = output / VAE
     model = AutoencoderKL.from_pretrained(folder, local_files_only=True).eval()
@@ -75,7 +99,23 @@ def train_image(
     max_learning_rate: float = 1.5e-3,
     threads: int = 1,
 ) -> None:
-    """Train the image model on latents of OUTPUT/vae and write it, with its text encoder, to WORK/image."""
+    """Train the image model on latents of OUTPUT/vae and write it, with its text encoder, to WORK/image.
+
+    Parameters
+    ----------
+    output
+        Folder of the miniatures.
+    work
+        Folder of intermediate files, which are not shipped.
+    seed
+        Of scenes, first weights, batches and noise.
+    steps, batch, max_learning_rate
+        Length and speed of training.
+    frames
+        Frames, each of another scene, drawn to train on.
+    threads
+        Threads of torch.
+    """
     torch.set_num_threads(threads)
     vae = AutoencoderKL.from_pretrained(output / VAE, local_files_only=True).eval()
     tokenizer = text.prompt_tokenizer()
@@ -101,7 +141,21 @@ def _load_image_model(folder: Path) -> tuple[UNet2DConditionModel, CLIPTextModel
 
 
 def draw_clips(*, output: Path, work: Path, seed: int = 6, clips: int = 2_000, threads: int = 1) -> None:
-    """Draw training clips, encode them with OUTPUT/vae and write them to WORK/clips.safetensors."""
+    """Draw training clips, encode them with OUTPUT/vae and write them to WORK/clips.safetensors.
+
+    Parameters
+    ----------
+    output
+        Folder of the miniatures.
+    work
+        Folder of intermediate files, which are not shipped.
+    seed
+        Of the scenes.
+    clips
+        How many.
+    threads
+        Threads of torch.
+    """
     torch.set_num_threads(threads)
     vae = AutoencoderKL.from_pretrained(output / VAE, local_files_only=True).eval()
     pool = motion.draw_pool(vae, text.prompt_tokenizer(), np.random.default_rng(seed), clips)
@@ -126,7 +180,21 @@ def train_video(
     max_learning_rate: float = 1e-3,
     threads: int = 1,
 ) -> None:
-    """Train the video model from WORK/image and write it to OUTPUT/video (all but the control network)."""
+    """Train the video model from WORK/image and write it to OUTPUT/video (all but the control network).
+
+    Parameters
+    ----------
+    output
+        Folder of the miniatures.
+    work
+        Folder of intermediate files, which are not shipped.
+    seed
+        Of scenes, first weights, batches and noise.
+    steps, batch, max_learning_rate
+        Length and speed of training.
+    threads
+        Threads of torch.
+    """
     torch.set_num_threads(threads)
     unet, text_encoder, tokenizer = _load_image_model(work / IMAGE)
     pool = _load_pool(work)
@@ -156,7 +224,23 @@ def train_control(
     max_learning_rate: float = 1e-3,
     threads: int = 1,
 ) -> None:
-    """Train the sparse control network of OUTPUT/video and write it there."""
+    """Train the sparse control network of OUTPUT/video and write it there.
+
+    Parameters
+    ----------
+    output
+        Folder of the miniatures.
+    work
+        Folder of intermediate files, which are not shipped.
+    seed
+        Of scenes, first weights, batches and noise.
+    steps, batch, max_learning_rate
+        Length and speed of training.
+    embedding_steps, embedding_frames
+        First the picture embedding alone learns, so many steps on so many frames.
+    threads
+        Threads of torch.
+    """
     torch.set_num_threads(threads)
     folder = output / VIDEO
     vae = AutoencoderKL.from_pretrained(output / VAE, local_files_only=True).eval()
@@ -192,7 +276,23 @@ def train_unclip(
     max_learning_rate: float = 1e-3,
     threads: int = 1,
 ) -> None:
-    """Train unCLIP from WORK/image on tokens of OUTPUT/clip and write it to OUTPUT/unclip."""
+    """Train unCLIP from WORK/image on tokens of OUTPUT/clip and write it to OUTPUT/unclip.
+
+    Parameters
+    ----------
+    output
+        Folder of the miniatures.
+    work
+        Folder of intermediate files, which are not shipped.
+    seed
+        Of scenes, first weights, batches and noise.
+    steps, batch, max_learning_rate
+        Length and speed of training.
+    frames
+        Frames drawn to train on.
+    threads
+        Threads of torch.
+    """
     torch.set_num_threads(threads)
     vae = AutoencoderKL.from_pretrained(output / VAE, local_files_only=True).eval()
     clip = CLIPModel.from_pretrained(output / CLIP, dtype=torch.float32, local_files_only=True).eval()
@@ -206,34 +306,6 @@ def train_unclip(
     text_to_image.new_scheduler().save_pretrained(folder / "scheduler")
     settings = {"batch": batch, "frames": frames, "max_learning_rate": max_learning_rate}
     write_log(folder, rows, recipe("neurons simulate train-unclip", seed, rows, **settings))
-
-
-def judge_diffusion(
-    *, output: Path, seed: int = 1001, frames: int = 512, prompts: int = 64, threads: int = 1
-) -> None:
-    """Measure the diffusion miniatures on new scenes and prompts; write and log OUTPUT/quality_diffusion.json."""
-    torch.set_num_threads(threads)
-    rng = np.random.default_rng(seed)
-    judges, model = quality.Judges.load(output), quality.VideoModel.load(output)
-    scenes = draw_scenes(rng, prompts, "test")
-    texts = captions(scenes)
-    scores = {
-        "vae": quality.vae_quality(model.vae, rng, frames),
-        "judges_on_truth": quality.video_agreement(judges, scenes, draw_truth(rng, scenes, motion.FRAMES)),
-        "text_to_video": quality.video_agreement(judges, scenes, model.videos(texts, seed)),
-        "sparse_control": quality.control_quality(model, judges, scenes, texts, rng, seed),
-        "unclip": quality.unclip_quality(output, judges, scenes, rng, seed),
-    }
-    for name, values in scores.items():
-        logger.info("%s: %s", name, ", ".join(f"{key} {value:.3f}" for key, value in values.items()))
-    weights = sorted(path for name in (VAE, VIDEO, UNCLIP) for path in (output / name).rglob("*.safetensors"))
-    inputs = {path.relative_to(output).as_posix(): path for path in weights}
-    parameters = {"frames": frames, "prompts": prompts}
-    write_json(
-        output / "quality_diffusion.json",
-        scores,
-        provenance("simulate judge-diffusion", inputs, parameters, seed),
-    )
 
 
 STEPS = [
