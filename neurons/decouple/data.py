@@ -66,9 +66,9 @@ class BrainTokens:
     Attributes
     ----------
     single
-        (clips, repeats, N, C): of each repeat.
+        float16 (clips, repeats, N, C): of each repeat (half precision, for at paper scale these are 7 GB).
     mean
-        (clips, N, C): of the responses' mean over repeats, as in the test data.
+        float32 (held-out clips, N, C): of the responses' mean over repeats, as in the test data.
     """
 
     single: Tensor
@@ -76,15 +76,21 @@ class BrainTokens:
 
 
 def compute_brain_tokens(
-    model: BrainModel, responses: Responses, held_out: tuple[list[str], Tensor] | None, batch_size: int = 64
+    model: BrainModel,
+    responses: Responses,
+    cross_validated: tuple[list[str], Tensor] | None,
+    held_out: np.ndarray,
+    batch_size: int = 64,
 ) -> BrainTokens:
     """Run ridge and backbone over all training responses once.
 
     Parameters
     ----------
-    held_out
+    cross_validated
         From `read_held_out`: training clips whose hidden features were predicted from other movies. Their single
         repeats start from these, so that the heads meet embeddings as noisy as those of new clips.
+    held_out
+        Numbers of the clips to judge by.
     """
     device = next(model.parameters()).device
     clips = torch.arange(len(responses.clip_ids))
@@ -93,17 +99,17 @@ def compute_brain_tokens(
         parts = (responses.windows(rows, torch.full_like(rows, repeat)) for rows in clips.split(batch_size))
         return torch.cat([model.ridge(part.to(device)).float() for part in parts])
 
-    def tokens_of(hidden: Tensor) -> Tensor:
-        return torch.cat([model.brain_tokens(part).float().cpu() for part in hidden.split(batch_size)])
+    def tokens_of(hidden: Tensor, dtype: torch.dtype) -> Tensor:
+        return torch.cat([model.brain_tokens(part).to(dtype).cpu() for part in hidden.split(batch_size)])
 
     with torch.no_grad():
         hidden = torch.stack([ridge_of(repeat) for repeat in range(responses.repeats)], dim=1)
-        mean = hidden.mean(dim=1)
-        if held_out is not None:
-            rows = torch.from_numpy(locate(held_out[0], responses.clip_ids, "the training responses"))
-            hidden[rows] = held_out[1].to(hidden)
-        single = tokens_of(hidden.flatten(0, 1)).unflatten(0, hidden.shape[:2])
-        return BrainTokens(single, tokens_of(mean))
+        mean = tokens_of(hidden[torch.from_numpy(held_out)].mean(dim=1), torch.float32)
+        if cross_validated is not None:
+            rows = torch.from_numpy(locate(cross_validated[0], responses.clip_ids, "the training responses"))
+            hidden[rows] = cross_validated[1].to(hidden)
+        single = tokens_of(hidden.flatten(0, 1), torch.float16).unflatten(0, hidden.shape[:2])
+        return BrainTokens(single, mean)
 
 
 def read_captions(annotation: Sequence[Path], clip_ids: Sequence[str]) -> list[str]:

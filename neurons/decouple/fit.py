@@ -67,7 +67,7 @@ class Decoupling:
     def fetch(self, indices: np.ndarray) -> Batch:
         """Brain tokens and truths of samples."""
         clips, repeats = torch.from_numpy(self.clips[indices]), torch.from_numpy(self.repeats[indices])
-        return {"brain": self.brain.single[clips, repeats], **self._truth(self.clips[indices])}
+        return {"brain": self.brain.single[clips, repeats].float(), **self._truth(self.clips[indices])}
 
     def _truth(self, clips: np.ndarray) -> dict[str, Tensor]:
         return {name: column.of(clips) for name, column in self.columns.items()}
@@ -118,14 +118,15 @@ class Decoupling:
 
         The score is the mean over the four tasks of the loss relative to that of the best constant answer.
         """
-        parts = np.array_split(self.held_out, -(-len(self.held_out) // self.settings.optimiser.batch_size))
+        count = len(self.held_out)
         sums: dict[str, float] = {}
         torch.manual_seed(0)
-        for clips in parts:
-            batch = {name: value.to(self.device) for name, value in self._truth(clips).items()}
-            batch["brain"] = self.brain.mean[torch.from_numpy(clips)].to(self.device)
+        for part in np.array_split(np.arange(count), -(-count // self.settings.optimiser.batch_size)):
+            truth = self._truth(self.held_out[part])
+            batch = {name: value.to(self.device) for name, value in truth.items()}
+            batch["brain"] = self.brain.mean[torch.from_numpy(part)].to(self.device)
             for name, value in self.terms(batch, 1.0).items():
-                sums[name] = sums.get(name, 0.0) + float(value) * len(clips) / len(self.held_out)
+                sums[name] = sums.get(name, 0.0) + float(value) * len(part) / count
         relative = [sums[task] / self.constant_losses[task] for task in TASKS]
         return {"score": float(np.mean(relative)), **sums}
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from neurons.artifacts import atomic
 from neurons.config import Model
+from neurons.embed.loading import load_pretrained
 
 matplotlib.use("Agg")
 
@@ -22,7 +23,7 @@ ROWS = ("video", "key object", "key object, decoded", "blurry video, decoded")
 
 def decode_latents(latents: NDArray[np.float32], vae: Model) -> NDArray[np.uint8]:
     """Frames uint8 (n, F, H, W, 3) of stored VAE latents (n, F, c, h, w)."""
-    decoder = AutoencoderKL.from_pretrained(vae.path, revision=vae.revision).eval()
+    decoder = load_pretrained(AutoencoderKL, vae, "embed.vae").float().eval()
     shift = decoder.config.shift_factor or 0.0
     flat = torch.from_numpy(latents).float().flatten(0, 1) / decoder.config.scaling_factor + shift
     with torch.no_grad():

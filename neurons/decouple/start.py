@@ -12,7 +12,10 @@ from neurons.config import Decouple, Model
 from neurons.decouple.data import Column, middle_frame_statistics
 from neurons.decouple.decoding import ConceptTexts
 from neurons.decouple.model import DecouplerModel, DecouplerSizes
+from neurons.embed.loading import load_pretrained
 from neurons.pretrain.model import BrainModel
+
+LANGUAGE_MODEL = "decouple.language_model"
 
 
 def new_decoupler(
@@ -31,8 +34,7 @@ def new_decoupler(
     train_clips
         Numbers of the clips that the statistics are taken from.
     """
-    reference = settings.language_model
-    language_model = GPT2LMHeadModel.from_pretrained(reference.path, revision=reference.revision)
+    language_model = load_pretrained(GPT2LMHeadModel, settings.language_model, LANGUAGE_MODEL)
     brain = brain_model.sizes
     torch.manual_seed(seed_for(settings.seed, "decouple", "weights"))
     network = DecouplerModel(
@@ -71,9 +73,9 @@ def load_tokenizer(reference: Model) -> Tokenizer:
     InputError
         If it has no ``tokenizer.json`` form, which is stored with the decoupler.
     """
-    tokenizer = AutoTokenizer.from_pretrained(reference.path, revision=reference.revision)
+    tokenizer = load_pretrained(AutoTokenizer, reference, LANGUAGE_MODEL)
     if not tokenizer.is_fast:
         raise InputError(
-            f"decouple.language_model {reference.path} has no fast tokenizer (tokenizer.json); save it with one"
+            f"{LANGUAGE_MODEL} {reference.path} has no fast tokenizer (tokenizer.json); save it with one"
         )
     return tokenizer.backend_tokenizer

@@ -154,7 +154,7 @@ def fit(
         },
     )
     texts = read_concept_texts(concepts)
-    brain = compute_brain_tokens(encoder.to(place), data, read_held_out(brain_model))
+    brain = compute_brain_tokens(encoder.to(place), data, read_held_out(brain_model), held_out)
     network = new_decoupler(settings, encoder.cpu(), columns, texts, train_clips).to(place)
     history = train(
         network,
@@ -179,7 +179,7 @@ def fit(
         prior_steps=settings.prior_steps,
     )
     write_table(log, history, made_by)
-    decoded = load_decoupler(model).decode(brain.mean[held_out], split.validation, texts, seed=settings.seed)
+    decoded = load_decoupler(model).decode(brain.mean, split.validation, texts, seed=settings.seed)
     captions = read_captions(annotation, data.clip_ids)
     scores = validation_scores(decoded, columns, captions, train_clips, held_out)
     counts = {"train_clips": len(train_clips), "validation_clips": len(held_out)}
