@@ -166,6 +166,9 @@ class Embed(Section):
         32, description="longest caption, in tokens of the language model; longer is an error"
     )
     batch_size: Count = Field(64, description="frames or texts per forward pass")
+    movies_per_job: Count = Field(
+        10, description="movies that one job embeds (1 for full-size models, whose forward passes take long)"
+    )
 
 
 class Optimiser(Section):

@@ -42,7 +42,14 @@ def encode_mp4(frames: np.ndarray, frames_per_second: float, quality: int = 18) 
         stream = container.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.thread_count = 1
-        stream.options = {"crf": str(quality), "preset": "medium", "flags": "+bitexact", "threads": "1"}
+        # The macroblock tree of x264 reads memory that was never written, so that its bytes differ from run to run.
+        stream.options = {
+            "crf": str(quality),
+            "preset": "medium",
+            "flags": "+bitexact",
+            "threads": "1",
+            "mbtree": "0",
+        }
         for frame in frames:
             container.mux(
                 stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"))

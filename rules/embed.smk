@@ -1,92 +1,108 @@
 """embed: frozen features, computed once.
 
 CLIP tokens and VAE latents of every frame, CLIP embeddings and token ids of every caption, CLIP tokens of the concept
-names. Training and reconstruction read them memory-mapped; no frozen network runs inside a training step.
+names. Training and reconstruction read them memory-mapped; no frozen network runs inside a training step. A job
+embeds `embed.movies_per_job` movies, since loading a model takes as long as many clips.
 """
 
+EMBEDDED_TOGETHER = [
+    MOVIES[start : start + CONFIG.embed.movies_per_job]
+    for start in range(0, len(MOVIES), CONFIG.embed.movies_per_job)
+]
 
-rule embed_images:
-    input:
-        frames=f"{R}/cut/{{movie}}/frames.safetensors",
-        model=folder(CONFIG.embed.clip),
-    output:
-        f"{R}/embed/{{movie}}/image_tokens.safetensors",
-    log:
-        f"{R}/logs/embed/images/{{movie}}.log",
-    benchmark:
-        f"{R}/benchmarks/embed/images/{{movie}}.tsv"
-    conda:
-        "../envs/embed.yaml"
-    threads: CONFIG.compute.threads
-    resources:
-        mem_mb=3000,
-        runtime=120,
-        gpu=gpus(),
-    params:
-        settings=settings("embed", only=["clip", "clip_input_range", "batch_size"]),
-        compute=COMPUTE,
-    message:
-        "CLIP tokens of the frames of {wildcards.movie}"
-    shell:
-        "python -m neurons embed images --movie {wildcards.movie} --frames {input.frames:q}"
-        " --settings {params.settings:q} {params.compute} --output {output:q} 2> {log:q}"
+for number, movies in enumerate(EMBEDDED_TOGETHER):
 
+    rule:
+        name:
+            f"embed_images_{number}"
+        input:
+            frames=per_movie("cut/{movie}/frames.safetensors", movies),
+            model=folder(CONFIG.embed.clip),
+        output:
+            per_movie("embed/{movie}/image_tokens.safetensors", movies),
+        log:
+            f"{R}/logs/embed/images/{number}.log",
+        benchmark:
+            f"{R}/benchmarks/embed/images/{number}.tsv"
+        conda:
+            "../envs/embed.yaml"
+        threads: CONFIG.compute.threads
+        resources:
+            mem_mb=3000,
+            runtime=240,
+            gpu=gpus(),
+        params:
+            settings=settings("embed", only=["clip", "clip_input_range", "batch_size"]),
+            movies=movies,
+            compute=COMPUTE,
+        message:
+            f"CLIP tokens of the frames of {', '.join(movies)}"
+        shell:
+            "python -m neurons embed images --movies {params.movies:q} --frames {input.frames:q} --outputs {output:q}"
+            " --settings {params.settings:q} {params.compute} 2> {log:q}"
 
-rule embed_latents:
-    input:
-        frames=f"{R}/cut/{{movie}}/frames.safetensors",
-        model=folder(CONFIG.embed.vae),
-    output:
-        f"{R}/embed/{{movie}}/latents.safetensors",
-    log:
-        f"{R}/logs/embed/latents/{{movie}}.log",
-    benchmark:
-        f"{R}/benchmarks/embed/latents/{{movie}}.tsv"
-    conda:
-        "../envs/embed.yaml"
-    threads: CONFIG.compute.threads
-    resources:
-        mem_mb=3000,
-        runtime=120,
-        gpu=gpus(),
-    params:
-        settings=settings("embed", only=["vae", "batch_size"]),
-        compute=COMPUTE,
-    message:
-        "VAE latents of the frames of {wildcards.movie}"
-    shell:
-        "python -m neurons embed latents --movie {wildcards.movie} --frames {input.frames:q}"
-        " --settings {params.settings:q} {params.compute} --output {output:q} 2> {log:q}"
+    rule:
+        name:
+            f"embed_latents_{number}"
+        input:
+            frames=per_movie("cut/{movie}/frames.safetensors", movies),
+            model=folder(CONFIG.embed.vae),
+        output:
+            per_movie("embed/{movie}/latents.safetensors", movies),
+        log:
+            f"{R}/logs/embed/latents/{number}.log",
+        benchmark:
+            f"{R}/benchmarks/embed/latents/{number}.tsv"
+        conda:
+            "../envs/embed.yaml"
+        threads: CONFIG.compute.threads
+        resources:
+            mem_mb=3000,
+            runtime=240,
+            gpu=gpus(),
+        params:
+            settings=settings("embed", only=["vae", "batch_size"]),
+            movies=movies,
+            compute=COMPUTE,
+        message:
+            f"VAE latents of the frames of {', '.join(movies)}"
+        shell:
+            "python -m neurons embed latents --movies {params.movies:q} --frames {input.frames:q} --outputs {output:q}"
+            " --settings {params.settings:q} {params.compute} 2> {log:q}"
 
-
-rule embed_captions:
-    input:
-        annotation=f"{R}/annotate/{{movie}}/annotation.parquet",
-        models=folder(CONFIG.embed.clip) + folder(CONFIG.embed.language_model),
-    output:
-        text=f"{R}/embed/{{movie}}/text.safetensors",
-        ids=f"{R}/embed/{{movie}}/caption_ids.safetensors",
-    log:
-        f"{R}/logs/embed/captions/{{movie}}.log",
-    benchmark:
-        f"{R}/benchmarks/embed/captions/{{movie}}.tsv"
-    conda:
-        "../envs/embed.yaml"
-    threads: CONFIG.compute.threads
-    resources:
-        mem_mb=3000,
-        runtime=60,
-        gpu=gpus(),
-    params:
-        settings=settings(
-            "embed", only=["clip", "language_model", "caption_tokens", "batch_size"]
-        ),
-        compute=COMPUTE,
-    message:
-        "CLIP embeddings and token ids of the captions of {wildcards.movie}"
-    shell:
-        "python -m neurons embed captions --movie {wildcards.movie} --annotation {input.annotation:q}"
-        " --settings {params.settings:q} {params.compute} --text {output.text:q} --ids {output.ids:q} 2> {log:q}"
+    rule:
+        name:
+            f"embed_captions_{number}"
+        input:
+            annotation=per_movie("annotate/{movie}/annotation.parquet", movies),
+            models=folder(CONFIG.embed.clip) + folder(CONFIG.embed.language_model),
+        output:
+            text=per_movie("embed/{movie}/text.safetensors", movies),
+            ids=per_movie("embed/{movie}/caption_ids.safetensors", movies),
+        log:
+            f"{R}/logs/embed/captions/{number}.log",
+        benchmark:
+            f"{R}/benchmarks/embed/captions/{number}.tsv"
+        conda:
+            "../envs/embed.yaml"
+        threads: CONFIG.compute.threads
+        resources:
+            mem_mb=3000,
+            runtime=60,
+            gpu=gpus(),
+        params:
+            settings=settings(
+                "embed",
+                only=["clip", "language_model", "caption_tokens", "batch_size"],
+            ),
+            movies=movies,
+            compute=COMPUTE,
+        message:
+            f"CLIP embeddings and token ids of the captions of {', '.join(movies)}"
+        shell:
+            "python -m neurons embed captions --movies {params.movies:q} --annotation {input.annotation:q}"
+            " --text {output.text:q} --ids {output.ids:q}"
+            " --settings {params.settings:q} {params.compute} 2> {log:q}"
 
 
 rule embed_concepts:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from transformers import AutoTokenizer, CLIPImageProcessor, CLIPModel
@@ -25,26 +26,26 @@ from neurons.embed.loading import load_pretrained, model_inputs
 
 def images(
     *,
-    movie: str,
-    frames: Path,
+    movies: list[str],
+    frames: list[Path],
     settings: Embed,
-    output: Path,
+    outputs: list[Path],
     device: str = "auto",
     precision: str = "auto",
     threads: int = 1,
 ) -> None:
-    """CLIP image tokens and embeddings of all frames of a movie.
+    """CLIP image tokens and embeddings of all frames of some movies; the model is loaded once.
 
     Parameters
     ----------
-    movie
-        Name of the movie.
+    movies
+        Names of the movies.
     frames
-        Frames of the stage `cut`.
+        Frames of the stage `cut`, one file per movie.
     settings
         Section `embed` of the configuration.
-    output
-        `tokens` (n, F, N, C) and `image` (n, F, T), float16 (written, safetensors).
+    outputs
+        `tokens` (n, F, N, C) and `image` (n, F, T), float16, one file per movie (written, safetensors).
     device
         Where the model runs: auto, cpu, cuda or cuda:<index>.
     precision
@@ -54,43 +55,45 @@ def images(
     """
     model = _clip(settings, device, precision, threads)
     processor = load_pretrained(CLIPImageProcessor, settings.clip, "embed.clip")
-    file = TensorFile(frames)
-    pictures = file["frames"]
-    _tell_resize(movie, pictures, processor)
-    features = map_frames(
-        pictures,
-        settings.batch_size,
-        lambda part: image_features(
-            model, pixel_values(part, processor, settings.clip_input_range).to(model.device)
-        ),
-    )
     parameters = settings.model_dump(mode="json", include={"clip", "clip_input_range"})
-    made_by = provenance("embed images", {"frames": frames, **model_inputs(clip=settings.clip)}, parameters)
-    write_tensors(output, features, made_by, file.clip_ids)
+    models = model_inputs(clip=settings.clip)
+    for movie, source, output in zip(movies, frames, outputs, strict=True):
+        file = TensorFile(source)
+        pictures = file["frames"]
+        _tell_resize(movie, pictures, processor)
+        features = map_frames(
+            pictures,
+            settings.batch_size,
+            lambda part: image_features(
+                model, pixel_values(part, processor, settings.clip_input_range).to(model.device)
+            ),
+        )
+        made_by = provenance("embed images", {"frames": source, **models}, parameters)
+        write_tensors(output, features, made_by, file.clip_ids)
 
 
 def latents(
     *,
-    movie: str,
-    frames: Path,
+    movies: list[str],
+    frames: list[Path],
     settings: Embed,
-    output: Path,
+    outputs: list[Path],
     device: str = "auto",
     precision: str = "auto",
     threads: int = 1,
 ) -> None:
-    """Latents of all frames of a movie, by the image autoencoder.
+    """Latents of all frames of some movies, by the image autoencoder, which is loaded once.
 
     Parameters
     ----------
-    movie
-        Name of the movie.
+    movies
+        Names of the movies.
     frames
-        Frames of the stage `cut`.
+        Frames of the stage `cut`, one file per movie.
     settings
         Section `embed` of the configuration.
-    output
-        `latents` (n, F, c, h, w), float16 (written, safetensors).
+    outputs
+        `latents` (n, F, c, h, w), float16, one file per movie (written, safetensors).
     device
         Where the model runs: auto, cpu, cuda or cuda:<index>.
     precision
@@ -102,41 +105,43 @@ def latents(
     place = choose_device(device)
     dtype = choose_dtype(precision, place)
     vae = load_pretrained(AutoencoderKL, settings.vae, "embed.vae", torch_dtype=dtype).to(place).eval()
-    file = TensorFile(frames)
-    pictures = file["frames"]
-    check_autoencoder(vae, pictures.shape[2])
-    logger.info("movie %s: latents of %d clips", movie, len(pictures))
-    features = map_frames(pictures, settings.batch_size, lambda part: {"latents": encode(vae, part)})
     parameters = settings.model_dump(mode="json", include={"vae"})
-    made_by = provenance("embed latents", {"frames": frames, **model_inputs(vae=settings.vae)}, parameters)
-    write_tensors(output, features, made_by, file.clip_ids)
+    models = model_inputs(vae=settings.vae)
+    for movie, source, output in zip(movies, frames, outputs, strict=True):
+        file = TensorFile(source)
+        pictures = file["frames"]
+        check_autoencoder(vae, pictures.shape[2])
+        logger.info("movie %s: latents of %d clips", movie, len(pictures))
+        features = map_frames(pictures, settings.batch_size, lambda part: {"latents": encode(vae, part)})
+        made_by = provenance("embed latents", {"frames": source, **models}, parameters)
+        write_tensors(output, features, made_by, file.clip_ids)
 
 
 def captions(
     *,
-    movie: str,
-    annotation: Path,
+    movies: list[str],
+    annotation: list[Path],
     settings: Embed,
-    text: Path,
-    ids: Path,
+    text: list[Path],
+    ids: list[Path],
     device: str = "auto",
     precision: str = "auto",
     threads: int = 1,
 ) -> None:
-    """CLIP embeddings of a movie's captions, and the captions as token ids of the language model.
+    """CLIP embeddings of the captions of some movies, and the captions as token ids of the language model.
 
     Parameters
     ----------
-    movie
-        Name of the movie.
+    movies
+        Names of the movies.
     annotation
-        Annotation of the stage `annotate`.
+        Annotation of the stage `annotate`, one file per movie.
     settings
         Section `embed` of the configuration.
     text
-        `caption` (n, T), float16, rows of length 1 (written, safetensors).
+        `caption` (n, T), float16, rows of length 1, one file per movie (written, safetensors).
     ids
-        `ids` (n, L), int64: tokens, end token, -100 (written, safetensors).
+        `ids` (n, L), int64: tokens, end token, -100, one file per movie (written, safetensors).
     device
         Where the model runs: auto, cpu, cuda or cuda:<index>.
     precision
@@ -149,25 +154,20 @@ def captions(
     InputError
         Listing captions that are missing, or longer than a model can read.
     """
-    table = read_table(annotation, ["clip", "caption"])
-    clip_ids, said = list(table["clip"]), list(table["caption"].fillna("").astype(str))
-    empty = [clip for clip, caption in zip(clip_ids, said, strict=True) if not caption.strip()]
-    if empty:
-        raise InputError(f"{annotation}: clips of movie {movie} without a caption: {', '.join(empty)}")
+    said = [_captions_of(movie, path) for movie, path in zip(movies, annotation, strict=True)]
     language_tokenizer = load_pretrained(AutoTokenizer, settings.language_model, "embed.language_model")
-    rows = caption_ids(language_tokenizer, said, settings.caption_tokens)
     model = _clip(settings, device, precision, threads)
     tokenizer = load_pretrained(AutoTokenizer, settings.clip, "embed.clip")
-    features = text_features(model, tokenizer, said, settings.batch_size)
-    inputs = {
-        "annotation": annotation,
-        **model_inputs(clip=settings.clip, language_model=settings.language_model),
-    }
+    models = model_inputs(clip=settings.clip, language_model=settings.language_model)
     parameters = settings.model_dump(mode="json", include={"clip", "language_model", "caption_tokens"})
-    made_by = provenance("embed captions", inputs, parameters)
-    embedding = F.normalize(features.pooled, dim=-1).numpy().astype(np.float16)
-    write_tensors(text, {"caption": embedding}, made_by, clip_ids)
-    write_tensors(ids, {"ids": rows}, made_by, clip_ids, end_token=int(language_tokenizer.eos_token_id))
+    for table, source, text_file, ids_file in zip(said, annotation, text, ids, strict=True):
+        clip_ids, sentences = list(table["clip"]), list(table["caption"])
+        rows = caption_ids(language_tokenizer, sentences, settings.caption_tokens)
+        features = text_features(model, tokenizer, sentences, settings.batch_size)
+        made_by = provenance("embed captions", {"annotation": source, **models}, parameters)
+        embedding = F.normalize(features.pooled, dim=-1).numpy().astype(np.float16)
+        write_tensors(text_file, {"caption": embedding}, made_by, clip_ids)
+        write_tensors(ids_file, {"ids": rows}, made_by, clip_ids, end_token=int(language_tokenizer.eos_token_id))
 
 
 def concepts(
@@ -199,6 +199,15 @@ def concepts(
         "pooled": features.pooled.numpy(),
     }
     write_tensors(output, tensors, made_by, concept_names=list(CONCEPTS))
+
+
+def _captions_of(movie: str, annotation: Path) -> pd.DataFrame:
+    table = read_table(annotation, ["clip", "caption"])
+    table["caption"] = table["caption"].fillna("").astype(str)
+    empty = list(table.loc[table["caption"].str.strip() == "", "clip"])
+    if empty:
+        raise InputError(f"{annotation}: clips of movie {movie} without a caption: {', '.join(empty)}")
+    return table
 
 
 def _clip(settings: Embed, device: str, precision: str, threads: int) -> CLIPModel:

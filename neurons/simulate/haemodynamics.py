@@ -39,7 +39,7 @@ def n_volumes(movie_s: float, onset_s: float, repetition_time_s: float) -> int:
 def feature_times(movie_s: float, step_s: float) -> NDArray[np.float64]:
     """Middles of the time steps from 12 s before a movie to 12 s after it, in s of movie time."""
     steps = round((movie_s + 2 * STATIC_S) / step_s)
-    return -STATIC_S + (np.arange(steps) + 0.5) * step_s
+    return np.asarray(-STATIC_S + (np.arange(steps) + 0.5) * step_s, np.float64)
 
 
 def sample_volumes(

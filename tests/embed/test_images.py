@@ -53,7 +53,7 @@ def test_features_are_the_models_own(
 ) -> None:
     chosen = settings.model_copy(update={"clip_input_range": input_range})
     steps.images(
-        movie="movie", frames=frames, settings=chosen, output=tmp_path / "tokens.safetensors", device="cpu"
+        movies=["movie"], frames=[frames], settings=chosen, outputs=[tmp_path / "tokens.safetensors"], device="cpu"
     )
     tokens, images = by_hand(Path(settings.clip.path), normalised(pictures, scale, offset))
     stored = TensorFile(tmp_path / "tokens.safetensors")
@@ -69,10 +69,10 @@ def test_batch_size_does_not_matter(settings: Embed, frames: Path, tmp_path: Pat
     for size in (1, 4, 18):
         path = tmp_path / f"{size}.safetensors"
         steps.images(
-            movie="movie",
-            frames=frames,
+            movies=["movie"],
+            frames=[frames],
             settings=settings.model_copy(update={"batch_size": size}),
-            output=path,
+            outputs=[path],
             device="cpu",
         )
         results.append(np.asarray(TensorFile(path)["tokens"], np.float32))
@@ -82,7 +82,7 @@ def test_batch_size_does_not_matter(settings: Embed, frames: Path, tmp_path: Pat
 
 def test_same_input_gives_the_same_bytes(settings: Embed, frames: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        steps.images(movie="movie", frames=frames, settings=settings, output=tmp_path / name, device="cpu")
+        steps.images(movies=["movie"], frames=[frames], settings=settings, outputs=[tmp_path / name], device="cpu")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -105,5 +105,5 @@ def test_resize_is_told(
     write_tensors(
         path, {"frames": np.zeros((1, 2, 40, 40, 3), np.uint8)}, provenance("test", {}), ["movie:0"]
     )
-    steps.images(movie="movie", frames=path, settings=settings, output=tmp_path / "out", device="cpu")
+    steps.images(movies=["movie"], frames=[path], settings=settings, outputs=[tmp_path / "out"], device="cpu")
     assert "40 x 40 px are resized to the 32 x 32 px" in caplog.text

@@ -15,7 +15,7 @@ from neurons.embed.loading import load_pretrained
 
 
 def latents(settings: Embed, frames: Path, output: Path) -> np.ndarray:
-    steps.latents(movie="movie", frames=frames, settings=settings, output=output, device="cpu")
+    steps.latents(movies=["movie"], frames=[frames], settings=settings, outputs=[output], device="cpu")
     return np.asarray(TensorFile(output)["latents"], np.float32)
 
 

@@ -35,11 +35,11 @@ def alone(model: CLIPModel, tokenizer: AutoTokenizer, text: str) -> tuple[np.nda
 
 def run(settings: Embed, annotation: Path, folder: Path) -> tuple[TensorFile, TensorFile]:
     steps.captions(
-        movie="movie",
-        annotation=annotation,
+        movies=["movie"],
+        annotation=[annotation],
         settings=settings,
-        text=folder / "text.safetensors",
-        ids=folder / "ids.safetensors",
+        text=[folder / "text.safetensors"],
+        ids=[folder / "ids.safetensors"],
         device="cpu",
     )
     return TensorFile(folder / "text.safetensors"), TensorFile(folder / "ids.safetensors")

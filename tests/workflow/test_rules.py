@@ -55,7 +55,7 @@ def test_a_rule_gives_its_step_exactly_its_parameters(stage, module, step):
 
 @pytest.mark.parametrize("stage", STEPS)
 def test_every_rule_is_complete(stage):
-    rules = re.split(r"^ *rule \w+:", RULES[stage], flags=re.MULTILINE)[1:]
+    rules = re.split(r"^ *rule(?: \w+)?:", RULES[stage], flags=re.MULTILINE)[1:]
     assert rules
     for rule in rules:
         sections = set(re.findall(r"^ +(\w+):$|^ +(threads): ", rule, flags=re.MULTILINE))
