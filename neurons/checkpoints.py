@@ -33,8 +33,7 @@ class Position:
     batch: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
-    best_epoch: int = -1
-    best_score: float = float("inf")
+    best_scores: dict[str, float] = field(default_factory=dict)
 
 
 def save(
@@ -55,7 +54,7 @@ def save(
     steps
         Optimiser steps done.
     best
-        Weights of the best epoch so far; empty before the first validation.
+        Weights of the best epoch (of each part) so far; empty before the first validation.
     """
     tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"best/{name}": value for name, value in best.items()}

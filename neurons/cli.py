@@ -15,6 +15,24 @@ from neurons.console import logger, start_logging
 STEPS = {
     "simulate": {
         "neurons.simulate.steps": ("run_table", "movie", "brain", "run"),
+        "neurons.simulate.miniatures.steps_recognition": (
+            "train_clip",
+            "train_captioner",
+            "train_frame_classifier",
+            "train_video_classifier",
+            "judge_recognition",
+        ),
+        "neurons.simulate.miniatures.steps_diffusion": (
+            "train_vae",
+            "refine_vae_decoder",
+            "train_image",
+            "draw_clips",
+            "train_video",
+            "continue_video",
+            "train_control",
+            "train_unclip",
+        ),
+        "neurons.simulate.miniatures.steps_judging": ("judge_diffusion",),
     },
     "cut": {"neurons.cut.steps": ("clips", "playback")},
     "preprocess": {"neurons.preprocess.steps": ("run", "select", "gather", "quality")},

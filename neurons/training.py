@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import signal
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,15 +40,18 @@ class Progress:
 
 
 class Objective(Protocol):
-    """What a stage gives the loop.
+    """What a stage gives the loop."""
 
-    Attributes
-    ----------
-    samples
-        What each training sample is (clip and repeat), for messages; its length is the number of samples.
-    """
+    @property
+    def samples(self) -> Sequence[str]:
+        """What each training sample is (clip and repeat), for messages; their number is the number of samples."""
 
-    samples: Sequence[str]
+    @property
+    def judged(self) -> Mapping[str, str]:
+        """Name of the validation score (lower is better) that chooses the epoch, by prefix of the weights' names.
+
+        ``{"": "score"}`` for all of them, and further prefixes for parts that nothing else depends on.
+        """
 
     def fetch(self, indices: np.ndarray) -> Batch:
         """Tensors of the samples at `indices`, on the CPU (runs in a second thread, one batch ahead)."""
@@ -57,7 +60,7 @@ class Objective(Protocol):
         """Scalar tensors by name; the one named ``loss`` is minimised."""
 
     def validate(self) -> dict[str, float]:
-        """Scores on the held-out training movies; the one named ``score`` chooses the epoch (lower is better)."""
+        """Scores on the held-out training movies, among them those that `judged` names."""
 
 
 def parameter_groups(model: nn.Module, decay: Mapping[str, float]) -> list[dict[str, Any]]:
@@ -71,9 +74,14 @@ def parameter_groups(model: nn.Module, decay: Mapping[str, float]) -> list[dict[
     groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            prefix = max((prefix for prefix in decay if name.startswith(prefix)), key=len)
+            prefix = longest_prefix(name, decay)
             groups.setdefault(decay[prefix] if parameter.ndim > 1 else 0.0, []).append(parameter)
     return [{"params": members, "weight_decay": value} for value, members in sorted(groups.items())]
+
+
+def longest_prefix(name: str, prefixes: Iterable[str]) -> str:
+    """The longest of `prefixes` that `name` begins with; ``""`` must be one of them."""
+    return max((prefix for prefix in prefixes if name.startswith(prefix)), key=len)
 
 
 def fingerprint_of(made_by: Mapping[str, Any], inputs: Sequence[Path], **compute: object) -> str:
@@ -102,7 +110,7 @@ def train(
     folder: Path,
     fingerprint: str,
 ) -> pd.DataFrame:
-    """Train `model`; afterwards it holds the weights of the epoch with the lowest validation ``score``.
+    """Train `model`; afterwards it holds the weights of the epoch with the lowest validation score.
 
     Parameters
     ----------
@@ -119,7 +127,7 @@ def train(
     -------
     pandas.DataFrame
         One row per epoch: ``epoch`` (from 1), ``learning_rate``, means of the training losses (``train_<name>``) and
-        the validation scores (``validation_<name>``), ``best`` (whether it was the best so far).
+        the validation scores (``validation_<name>``), ``best`` (whether the score of ``""`` was the best so far).
 
     Raises
     ------
@@ -208,21 +216,32 @@ class _Run:
             sums[name] = sums.get(name, 0.0) + float(value.detach()) * len(indices)
 
     def judge(self, epoch: int) -> None:
-        """Validate, keep the weights if they are the best so far, and add a row to the history."""
+        """Validate, keep the weights of each part that is better than before, and add a row to the history."""
         position = self.position
         scores = _validated(self.model, self.objective, epoch)
-        improved = scores["score"] < position.best_score
-        if improved:
-            position.best_epoch, position.best_score = epoch, scores["score"]
-            self.best = {
-                name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()
-            }
+        better = {
+            prefix: scores[name] < position.best_scores.get(prefix, float("inf"))
+            for prefix, name in self.objective.judged.items()
+        }
+        for name, value in self.model.state_dict().items():
+            if better[longest_prefix(name, better)]:
+                self.best[name] = value.detach().cpu().clone()
+        position.best_scores |= {
+            prefix: scores[self.objective.judged[prefix]] for prefix, improved in better.items() if improved
+        }
         samples = len(self.objective.samples)
         row = {"epoch": epoch + 1, "learning_rate": float(self.schedule.get_last_lr()[0])}
         row |= {f"train_{name}": total / samples for name, total in position.sums.items()}
-        row |= {f"validation_{name}": value for name, value in scores.items()} | {"best": int(improved)}
+        row |= {f"validation_{name}": value for name, value in scores.items()} | {"best": int(better[""])}
         position.history.append(row)
         position.epoch, position.batch, position.sums = epoch + 1, 0, {}
+
+
+def best_row(history: pd.DataFrame) -> dict[str, float]:
+    """The row of the log with the lowest validation score."""
+    rows = history.to_dict("records")
+    best = min(rows, key=lambda row: row["validation_score"])
+    return {str(name): float(value) for name, value in best.items()}
 
 
 def epoch_batches(samples: int, batches: int, seed: int) -> list[np.ndarray]:

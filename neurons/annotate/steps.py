@@ -163,6 +163,3 @@ def _tag_table(mappings: list[Mapping], annotated: list[Annotated]) -> pd.DataFr
             "clips": [counts[mapping.tag] for mapping in mappings],
         }
     )
-
-
-STEPS = [clips]

@@ -166,6 +166,3 @@ def _facts(
         "scene_cuts_s": [round(float(cut), 3) for cut in cuts],
         "checks": [asdict(finding) for finding in findings],
     }
-
-
-STEPS = [clips, playback]

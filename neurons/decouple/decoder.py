@@ -55,8 +55,8 @@ class TextDrivenDecoder(nn.Module):
         channels: int,
         text_width: int,
         width: int,
-        mask_size: tuple[int, int],
-        latents: tuple[int, int, int],
+        mask_size: tuple[int, ...],
+        latents: tuple[int, ...],
         dropout: float,
     ) -> None:
         super().__init__()

@@ -62,6 +62,8 @@ class Decoupling:
         self.samples = [f"{names[clip]} repeat {repeat + 1}" for clip in train for repeat in range(repeats)]
         self.device = next(model.parameters()).device
         self.text_tokens, self.text_valid = texts.tokens.to(self.device), texts.valid.to(self.device)
+        # The prior is trained beside the heads; unless they read it, it has its own best epoch.
+        self.judged = {"": "score", "prior.": "prior"} if settings.heads_input == "brain" else {"": "score"}
         self.constant_losses = constant_losses(columns, train, held_out)
 
     def fetch(self, indices: np.ndarray) -> Batch:

@@ -42,8 +42,8 @@ class DecouplerSizes:
     text: int
     text_token: int
     concepts: int
-    mask_size: tuple[int, int]
-    latents: tuple[int, int, int]
+    mask_size: tuple[int, ...]
+    latents: tuple[int, ...]
     decoder_width: int
     prior_blocks: int
     prefix_tokens: int

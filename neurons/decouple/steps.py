@@ -30,7 +30,7 @@ from neurons.devices import choose_device, choose_dtype, use_threads
 from neurons.pretrain.data import read_responses, split_movies
 from neurons.pretrain.features import Features
 from neurons.pretrain.store import check_vertices, load_brain_model, read_held_out
-from neurons.training import fingerprint_of, parameter_groups, train
+from neurons.training import best_row, fingerprint_of, parameter_groups, train
 
 LOOKED_AT = 4
 """Clips of the early look."""
@@ -183,7 +183,7 @@ def fit(
     captions = read_captions(annotation, data.clip_ids)
     scores = validation_scores(decoded, columns, captions, train_clips, held_out)
     counts = {"train_clips": len(train_clips), "validation_clips": len(held_out)}
-    best = int(history.loc[history["validation_score"].idxmin(), "epoch"])
+    best = int(best_row(history)["epoch"])
     write_json(
         summary, {"subject": subject, "variant": variant, "epoch": best, **counts, "scores": scores}, made_by
     )
@@ -201,6 +201,3 @@ def fit(
         f"{subject}, {variant}: held-out clips (first, middle, last frame)",
     )
     shutil.rmtree(checkpoints, ignore_errors=True)
-
-
-STEPS = [fit]

@@ -226,6 +226,3 @@ def _tell_resize(movie: str, pictures: np.ndarray, processor: Any) -> None:
             "movie %s: frames of %d x %d px are resized to the %d x %d px that CLIP wants; "
             "cut.frame_size_px: %d avoids it", movie, width, height, wanted[1], wanted[0], wanted[0],
         )  # fmt: skip
-
-
-STEPS = [images, latents, captions, concepts]

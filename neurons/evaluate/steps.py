@@ -261,6 +261,3 @@ def table(*, scores: list[Path], output: Path, json: Path) -> None:
     write_table(output, stacked, made_by)
     write_json(json, {"scores": records(stacked)}, made_by)
     logger.info("%d scores of %d variants", len(stacked), stacked["variant"].nunique())
-
-
-STEPS = [truth, features, mean, retrieval, scores, table]

@@ -261,6 +261,3 @@ def quality(
     write_table(table, rows, made_by)
     write_json(summary, qualities.summarise(subject, vertices, rows), made_by)
     draw(picture, subject, vertices)
-
-
-STEPS = [run, select, gather, quality]

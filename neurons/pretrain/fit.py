@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -28,6 +31,8 @@ class Alignment:
     split
         Clips to learn from and to judge by.
     """
+
+    judged: ClassVar[Mapping[str, str]] = {"": "score"}
 
     def __init__(
         self,

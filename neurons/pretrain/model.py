@@ -46,10 +46,10 @@ class RidgePerLag(nn.Module):
     def set_weights(self, weights: Tensor) -> None:
         """Take weights (lags * V, hidden) of windows that are flattened lag by lag; the bias becomes 0."""
         with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.zero_()
             for linear, part in zip(self.lags, weights.chunk(len(self.lags)), strict=True):
-                linear.weight.copy_(part.T)
-                if linear.bias is not None:
-                    linear.bias.zero_()
+                linear.weight += part.T
 
     def forward(self, windows: Tensor) -> Tensor:
         """Responses of a window to hidden features."""

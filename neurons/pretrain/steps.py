@@ -23,7 +23,7 @@ from neurons.pretrain.data import (
 from neurons.pretrain.fit import Alignment
 from neurons.pretrain.model import BrainModel, BrainSizes
 from neurons.pretrain.store import save_brain_model
-from neurons.training import fingerprint_of, parameter_groups, train
+from neurons.training import best_row, fingerprint_of, parameter_groups, train
 
 
 def fit(
@@ -129,20 +129,20 @@ def fit(
         target=settings.target,
     )
     write_table(log, history, made_by)
-    best = history.loc[history["validation_score"].idxmin()]
+    best = best_row(history)
     scores = {
-        name.removeprefix("validation_"): float(best[name])
-        for name in history
+        name.removeprefix("validation_"): value
+        for name, value in best.items()
         if name.startswith("validation_")
     }
-    clips = {
+    counts = {
         "train_clips": len(split.train),
         "validation_clips": len(split.validation),
         "repeats": data.repeats,
     }
     write_json(
         summary,
-        {"subject": subject, "variant": variant, "epoch": int(best["epoch"]), **clips, **scores},
+        {"subject": subject, "variant": variant, "epoch": int(best["epoch"]), **counts, **scores},
         made_by,
     )
     shutil.rmtree(checkpoints, ignore_errors=True)
@@ -166,6 +166,3 @@ def _sizes(settings: Pretrain, data: Responses, targets: Targets) -> BrainSizes:
         channels=channels,
         text=targets.text.shape[0],
     )
-
-
-STEPS = [fit]

@@ -293,6 +293,3 @@ def gather(*, manifests: list[Path], decoded: Path, clips: Path, output: Path) -
 
 def _used(settings: Reconstruct, *names: str) -> dict[str, object]:
     return settings.model_dump(mode="json", include=set(names))
-
-
-STEPS = [decode, oracle, control, videos, gather]

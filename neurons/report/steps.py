@@ -141,6 +141,3 @@ def _template() -> Any:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.from_string(_resource("page.html.j2"))
-
-
-STEPS = [page]

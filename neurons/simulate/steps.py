@@ -224,6 +224,3 @@ def _split_of(table: pd.DataFrame, movie: str, runs: Path) -> Literal["train", "
         f"the run table {runs} gives movie {movie!r} the splits {splits}; expected one of train, test. "
         f"Movies: {', '.join(sorted(set(table['movie'])))}"
     )
-
-
-STEPS = [run_table, movie, brain, run]

@@ -54,7 +54,9 @@ def load_pipeline(vae: AutoencoderKL) -> AnimateDiffSparseControlNetPipeline:
     return pipeline
 
 
-def video_of(pipeline: AnimateDiffSparseControlNetPipeline, prompt: str, picture: np.ndarray, scale: float) -> np.ndarray:
+def video_of(
+    pipeline: AnimateDiffSparseControlNetPipeline, prompt: str, picture: np.ndarray, scale: float
+) -> np.ndarray:
     frames = pipeline(
         prompt,
         num_frames=4,
@@ -108,7 +110,8 @@ def test_standardising_latents_changes_no_reconstruction(frames: np.ndarray) -> 
     fresh = new_autoencoder().eval()
     with torch.no_grad():
         before = fresh.decode(fresh.encode(data.to_tensor(frames)).latent_dist.mode()).sample
-        deviation = fresh.encode(data.to_tensor(frames)).latent_dist.std / encode(fresh, frames).std(dim=(0, 2, 3))[:, None, None]
+        scale = encode(fresh, frames).std(dim=(0, 2, 3))[:, None, None]
+        deviation = fresh.encode(data.to_tensor(frames)).latent_dist.std / scale
         standardise_latents(fresh, frames)
         after = fresh.decode(fresh.encode(data.to_tensor(frames)).latent_dist.mode()).sample
         assert torch.allclose(fresh.encode(data.to_tensor(frames)).latent_dist.std, deviation, rtol=1e-3)

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,8 @@ SETTINGS = Optimiser(epochs=EPOCHS, batch_size=4, learning_rate=1e-2, weight_dec
 
 class Regression:
     """A small regression with dropout, so that every source of randomness matters."""
+
+    judged: ClassVar[dict[str, str]] = {"": "score"}
 
     def __init__(self, model: nn.Module, on_step: Callable[[int], None] = lambda step: None) -> None:
         generator = torch.Generator().manual_seed(0)
@@ -171,6 +174,21 @@ def test_the_weights_are_those_of_the_best_epoch(tmp_path: Path) -> None:
     assert list(history["best"]) == [1, 1, 1, 0, 0, 0]
     for name, value in model.state_dict().items():
         assert torch.equal(value, seen[2][name])
+
+
+def test_a_part_that_nothing_depends_on_is_judged_by_its_own_score(tmp_path: Path) -> None:
+    seen: list[dict[str, Tensor]] = []
+
+    class Scripted(Regression):
+        judged: ClassVar[dict[str, str]] = {"": "score", "3.": "other"}
+
+        def validate(self) -> dict[str, float]:
+            seen.append({name: value.clone() for name, value in self.model.state_dict().items()})
+            return {"score": [5.0, 3.0, 4.0, 4.0, 4.0, 4.0][len(seen) - 1], "other": -1.0 * len(seen)}
+
+    model, _ = run(tmp_path, objective=Scripted)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, seen[5 if name.startswith("3.") else 1][name])
 
 
 def test_a_loss_that_is_not_finite_names_the_clips(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from torch import nn
 from neurons.artifacts import Provenance, atomic
 
 LOG_EVERY = 50
+SNAPSHOT_EVERY = 500
 MOVING_AVERAGE = 0.998
 GRADIENT_NORM = 1.0
 
@@ -32,6 +33,7 @@ def optimise(
     steps: int,
     max_learning_rate: float,
     report: Callable[[LogRow], None],
+    snapshot: Callable[[list[LogRow]], None] | None = None,
 ) -> list[LogRow]:
     """Minimise a loss and leave the moving average of the parameters in place.
 
@@ -47,6 +49,8 @@ def optimise(
         Peak of the one-cycle schedule.
     report : callable
         Called with each row of the log.
+    snapshot : callable, optional
+        Called with the log every 500 steps, while the parameters are their moving average.
 
     Returns
     -------
@@ -63,7 +67,7 @@ def optimise(
     start, running = time.monotonic(), 0.0
     for step in range(1, steps + 1):
         loss = loss_of_step()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(trained, GRADIENT_NORM)
         optimiser.step()
         schedule.step()
@@ -76,9 +80,20 @@ def optimise(
             rows.append(LogRow(step, time.monotonic() - start, running / since))
             running = 0.0
             report(rows[-1])
-    for parameter, mean in zip(trained, average, strict=True):
-        parameter.data.copy_(mean)
+        if snapshot is not None and step % SNAPSHOT_EVERY == 0:
+            _swap(trained, average)
+            snapshot(rows)
+            _swap(trained, average)
+    _swap(trained, average)
     return rows
+
+
+@torch.no_grad()
+def _swap(parameters: list[nn.Parameter], others: list[torch.Tensor]) -> None:
+    for parameter, other in zip(parameters, others, strict=True):
+        kept = parameter.clone()
+        parameter.copy_(other)
+        other.copy_(kept)
 
 
 def write_log(folder: Path, rows: list[LogRow], recipe: Provenance, name: str = "training_log.tsv") -> None:

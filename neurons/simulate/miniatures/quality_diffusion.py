@@ -87,12 +87,11 @@ class Judges:
 
 def agreement(scenes: Sequence[Scene], seen: Sequence[str], attributes: Sequence[str]) -> Scores:
     """Share of scenes whose attributes are those of the class names that classifiers gave."""
+    said = [dict(parse_caption(text)) for text in seen]
     scores = {}
     for name in attributes:
         truth = [scene.place if name == "place" else getattr(scene.main, name) for scene in scenes]
-        scores[name] = float(
-            np.mean([parse_caption(text)[name] == true for text, true in zip(seen, truth, strict=True)])
-        )  # type: ignore[literal-required]
+        scores[name] = float(np.mean([words[name] == true for words, true in zip(said, truth, strict=True)]))
     return scores
 
 

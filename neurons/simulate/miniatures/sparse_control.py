@@ -126,7 +126,8 @@ def draw_positions(rng: np.random.Generator) -> tuple[torch.Tensor, int]:
 
     That is the first frame of the clip, one near the middle, or any, equally often.
     """
-    at = int(rng.choice([0, rng.integers(FRAMES // 2 - 1, FRAMES // 2 + 2), rng.integers(FRAMES)]))
+    near_middle, anywhere = int(rng.integers(FRAMES // 2 - 1, FRAMES // 2 + 2)), int(rng.integers(FRAMES))
+    at = int(rng.choice([0, near_middle, anywhere]))
     if rng.random() >= HALF_PROBABILITY:
         return torch.arange(FRAMES), at
     others = rng.choice(np.delete(np.arange(FRAMES), at), FRAMES // 2 - 1, replace=False)

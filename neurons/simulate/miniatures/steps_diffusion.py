@@ -1,15 +1,17 @@
 """Commands that make the diffusion miniatures."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel, UNetMotionModel
+from diffusers.models.attention_processor import AttnProcessor
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTextModel, CLIPTokenizer
 
-from neurons.artifacts import TensorFile, provenance, seed_for, write_tensors
+from neurons.artifacts import Provenance, TensorFile, provenance, seed_for, write_tensors
 from neurons.console import logger
-from neurons.simulate.miniatures import motion, sparse_control, text, text_to_image, unclip
+from neurons.simulate.miniatures import mixed, motion, sparse_control, text, text_to_image, unclip
 from neurons.simulate.miniatures import vae as autoencoder
 from neurons.simulate.miniatures.optimise import LogRow, recipe, write_log
 from neurons.simulate.miniatures.steps_judging import judge_diffusion
@@ -201,15 +203,75 @@ def train_video(
     torch.manual_seed(seed_for(seed, "motion modules"))
     model = motion.with_motion(unet)
     rows = motion.train_video_model(model, text_encoder, pool, seed, steps, batch, max_learning_rate, _report)
-    unet, adapter = motion.split(model, unet)
-    folder = output / VIDEO
+    settings = {"batch": batch, "clips": len(pool), "max_learning_rate": max_learning_rate}
+    made_by = recipe("neurons simulate train-video", seed, rows, **settings)
+    _save_video_model(output / VIDEO, model, text_encoder, tokenizer, rows, made_by)
+
+
+def _save_video_model(
+    folder: Path,
+    model: UNetMotionModel,
+    text_encoder: CLIPTextModel,
+    tokenizer: CLIPTokenizer,
+    rows: list[LogRow],
+    made_by: Provenance,
+) -> None:
+    fresh = text_to_image.new_unet(model.config.in_channels, text_encoder.config.hidden_size)
+    unet, adapter = motion.split(model, fresh)
     unet.half().save_pretrained(folder / "unet")
     adapter.half().save_pretrained(folder / "motion_adapter")
     text_to_image.new_scheduler().save_pretrained(folder / "scheduler")
-    text_encoder.half().save_pretrained(folder / "text_encoder")
+    copy.deepcopy(text_encoder).half().save_pretrained(folder / "text_encoder")
     tokenizer.save_pretrained(folder / "tokenizer")
-    settings = {"batch": batch, "clips": len(pool), "max_learning_rate": max_learning_rate}
-    write_log(folder, rows, recipe("neurons simulate train-video", seed, rows, **settings))
+    write_log(folder, rows, made_by)
+
+
+def continue_video(
+    *,
+    output: Path,
+    work: Path,
+    seed: int = 7,
+    steps: int = 6_000,
+    frames: int = 16_000,
+    max_learning_rate: float = 1e-3,
+    threads: int = 1,
+) -> None:
+    """Train OUTPUT/video further on frames and clips in turn; WORK/video gets its state every 500 steps.
+
+    Parameters
+    ----------
+    output
+        Folder of the miniatures.
+    work
+        Folder of intermediate files, which are not shipped.
+    seed
+        Of scenes, batches and noise.
+    steps, max_learning_rate
+        Length and speed of training.
+    frames
+        Single frames drawn to train on beside the clips of WORK/clips.safetensors.
+    threads
+        Threads of torch.
+    """
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    vae = AutoencoderKL.from_pretrained(output / VAE, local_files_only=True).eval()
+    unet, text_encoder, tokenizer = _load_image_model(output / VIDEO)
+    text_encoder.set_attn_implementation("eager")
+    adapter = MotionAdapter.from_pretrained(output / VIDEO / "motion_adapter", local_files_only=True)
+    model = UNetMotionModel.from_unet2d(unet, adapter)
+    model.set_attn_processor(AttnProcessor())
+    batches = mixed.MixedBatches(_load_pool(work), vae, tokenizer, np.random.default_rng(seed), frames)
+
+    def save(folder: Path, rows: list[LogRow]) -> None:
+        settings = {"frames": frames, "max_learning_rate": max_learning_rate, "planned_steps": steps}
+        made_by = recipe("neurons simulate continue-video", seed, rows, **settings)
+        _save_video_model(folder, model, text_encoder, tokenizer, rows, made_by)
+
+    rows = mixed.train_mixed(
+        model, text_encoder, batches, steps, max_learning_rate, _report, lambda log: save(work / VIDEO, log)
+    )
+    save(output / VIDEO, rows)
 
 
 def train_control(
@@ -314,6 +376,7 @@ STEPS = [
     train_image,
     draw_clips,
     train_video,
+    continue_video,
     train_control,
     train_unclip,
     judge_diffusion,

@@ -63,8 +63,13 @@ def train_clip(
     model.text_model.save_pretrained(output / TEXT_ENCODER)
     CLIPProcessor(shipping.clip_image_processor(), tokenizer).save_pretrained(output / CLIP)
     tokenizer.save_pretrained(output / TOKENIZER)
-    parameters = {"seed": seed, "clips": clips, "steps": steps, "batch": batch}
-    parameters |= {"max_learning_rate": max_learning_rate}
+    parameters = {
+        "seed": seed,
+        "clips": clips,
+        "steps": steps,
+        "batch": batch,
+        "max_learning_rate": max_learning_rate,
+    }
     shipping.save_log(output / CLIP, "neurons simulate train-clip", parameters, log)
 
 
@@ -135,8 +140,13 @@ def train_frame_classifier(
     )
     shipping.save_half(model, output / FRAME_CLASSIFIER)
     shipping.vit_image_processor().save_pretrained(output / FRAME_CLASSIFIER)
-    parameters = {"seed": seed, "clips": clips, "steps": steps, "batch": batch}
-    parameters |= {"max_learning_rate": max_learning_rate}
+    parameters = {
+        "seed": seed,
+        "clips": clips,
+        "steps": steps,
+        "batch": batch,
+        "max_learning_rate": max_learning_rate,
+    }
     shipping.save_log(output / FRAME_CLASSIFIER, "neurons simulate train-frame-classifier", parameters, log)
 
 
@@ -173,8 +183,13 @@ def train_video_classifier(
     )
     shipping.save_half(model, output / VIDEO_CLASSIFIER)
     shipping.videomae_image_processor().save_pretrained(output / VIDEO_CLASSIFIER)
-    parameters = {"seed": seed, "clips": clips, "steps": steps, "batch": batch}
-    parameters |= {"max_learning_rate": max_learning_rate}
+    parameters = {
+        "seed": seed,
+        "clips": clips,
+        "steps": steps,
+        "batch": batch,
+        "max_learning_rate": max_learning_rate,
+    }
     shipping.save_log(output / VIDEO_CLASSIFIER, "neurons simulate train-video-classifier", parameters, log)
 
 
@@ -221,6 +236,3 @@ def judge_recognition(
     text = json.dumps(record, indent=1)
     print(text)
     (output / QUALITY_FILE).write_text(text + "\n", encoding="utf-8")
-
-
-STEPS = (train_clip, train_captioner, train_frame_classifier, train_video_classifier, judge_recognition)

@@ -87,15 +87,12 @@ def patch_kernel(vision: CLIPVisionModel, scale: Tensor, centre: Tensor) -> Tens
 
 def layer_weights(vision: CLIPVisionModel, prefix: str, names: dict[str, str]) -> dict[str, Tensor]:
     """Weights of all transformer layers under the names of another model class."""
-    return {
-        f"{prefix}.{index}.{names[module]}.{kind}": value
-        for index, layer in enumerate(vision.encoder.layers)
-        for module, kind, value in _split_names(layer)
-    }
-
-
-def _split_names(layer: nn.Module) -> list[tuple[str, str, Tensor]]:
-    return [(*name.rsplit(".", 1), value) for name, value in layer.state_dict().items()]  # type: ignore[misc]
+    weights = {}
+    for index, layer in enumerate(vision.encoder.layers):
+        for name, value in layer.state_dict().items():
+            module, kind = name.rsplit(".", 1)
+            weights[f"{prefix}.{index}.{names[module]}.{kind}"] = value
+    return weights
 
 
 def load(model: nn.Module, weights: dict[str, Tensor]) -> None:
