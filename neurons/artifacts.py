@@ -114,7 +114,7 @@ def seed_for(*parts: object) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def hash_bytes(*buffers: bytes) -> str:
+def hash_bytes(*buffers: bytes | memoryview) -> str:
     """Hexadecimal BLAKE2b-128 of the buffers, in order."""
     digest = hashlib.blake2b(digest_size=16)
     for buffer in buffers:

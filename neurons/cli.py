@@ -12,7 +12,7 @@ from neurons.console import logger, start_logging
 
 # The map of the house: stage -> module -> steps. A step's module is imported only when the step is called, since
 # the libraries of some stages take seconds to load.
-STEPS = {
+STEPS: dict[str, dict[str, tuple[str, ...]]] = {
     "simulate": {
         "neurons.simulate.steps": ("run_table", "movie", "brain", "run"),
         "neurons.simulate.miniatures.steps_recognition": (
@@ -41,7 +41,10 @@ STEPS = {
     "pretrain": {"neurons.pretrain.steps": ("fit",)},
     "decouple": {"neurons.decouple.steps": ("fit",)},
     "reconstruct": {"neurons.reconstruct.steps": ("decode", "oracle", "control", "videos", "gather")},
-    "evaluate": {"neurons.evaluate.steps": ("truth", "features", "mean", "retrieval", "scores", "table")},
+    "evaluate": {
+        "neurons.evaluate.steps": ("truth", "features", "scores", "table"),
+        "neurons.evaluate.reference_steps": ("mean", "retrieval"),
+    },
     "report": {"neurons.report.steps": ("page",)},
 }
 

@@ -265,7 +265,8 @@ class ControlImage(Section):
     steps: Count = Field(12, description="sampling steps (paper scale: 38)")
     guidance: Positive = Field(2.0, description="classifier-free guidance scale (paper scale: 5)")
     strength: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="share of the trajectory that is run from the noised blurry frame; 1 (the paper) ignores it"
+        1.0,
+        description="share of the trajectory that is run from the noised blurry frame; 1 (the paper) ignores it",
     )
 
 

@@ -167,7 +167,9 @@ def captions(
         made_by = provenance("embed captions", {"annotation": source, **models}, parameters)
         embedding = F.normalize(features.pooled, dim=-1).numpy().astype(np.float16)
         write_tensors(text_file, {"caption": embedding}, made_by, clip_ids)
-        write_tensors(ids_file, {"ids": rows}, made_by, clip_ids, end_token=int(language_tokenizer.eos_token_id))
+        write_tensors(
+            ids_file, {"ids": rows}, made_by, clip_ids, end_token=int(language_tokenizer.eos_token_id)
+        )
 
 
 def concepts(

@@ -33,7 +33,6 @@ from neurons.evaluate.inputs import (
     wanted_times,
 )
 from neurons.evaluate.measures import COLUMNS, Measure, row
-from neurons.evaluate.reference_steps import mean, retrieval
 from neurons.evaluate.resampling import block_bootstrap, block_permutations
 from neurons.evaluate.strict_tasks import caption_measures, concept_measures, mask_measures
 from neurons.evaluate.strict_videos import video_measures

@@ -49,7 +49,7 @@ class RidgePerLag(nn.Module):
             for parameter in self.parameters():
                 parameter.zero_()
             for linear, part in zip(self.lags, weights.chunk(len(self.lags)), strict=True):
-                linear.weight += part.T
+                linear.get_parameter("weight").add_(part.T)
 
     def forward(self, windows: Tensor) -> Tensor:
         """Responses of a window to hidden features."""

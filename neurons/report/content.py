@@ -98,14 +98,15 @@ def read_reconstruction(
 
 def watched(clips: TestClips, oracle: Reconstruction | None) -> list[dict[str, Any]]:
     """Truth of each clip, for the page; with the oracle's video if there is one."""
+    captions, concepts, cuts = (clips.notes[name].to_dict() for name in ("caption", "concepts", "scene_cuts"))
     records = []
     for position, clip in enumerate(track(clips.ids, "test clips")):
         record: dict[str, Any] = {
             "id": clip,
             "truth": video_uri(clips.frames[position], clips.clip_s),
-            "caption": str(clips.notes.loc[clip, "caption"]),
-            "concepts": [str(name) for name in clips.notes.loc[clip, "concepts"]],
-            "cuts": int(clips.notes.loc[clip, "scene_cuts"]),
+            "caption": str(captions[clip]),
+            "concepts": [str(name) for name in concepts[clip]],
+            "cuts": int(cuts[clip]),
         }
         if oracle is not None:
             record["oracle"] = video_uri(oracle.videos[position], clips.clip_s)

@@ -53,7 +53,11 @@ def test_features_are_the_models_own(
 ) -> None:
     chosen = settings.model_copy(update={"clip_input_range": input_range})
     steps.images(
-        movies=["movie"], frames=[frames], settings=chosen, outputs=[tmp_path / "tokens.safetensors"], device="cpu"
+        movies=["movie"],
+        frames=[frames],
+        settings=chosen,
+        outputs=[tmp_path / "tokens.safetensors"],
+        device="cpu",
     )
     tokens, images = by_hand(Path(settings.clip.path), normalised(pictures, scale, offset))
     stored = TensorFile(tmp_path / "tokens.safetensors")
@@ -82,7 +86,9 @@ def test_batch_size_does_not_matter(settings: Embed, frames: Path, tmp_path: Pat
 
 def test_same_input_gives_the_same_bytes(settings: Embed, frames: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        steps.images(movies=["movie"], frames=[frames], settings=settings, outputs=[tmp_path / name], device="cpu")
+        steps.images(
+            movies=["movie"], frames=[frames], settings=settings, outputs=[tmp_path / name], device="cpu"
+        )
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 

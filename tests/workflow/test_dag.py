@@ -25,7 +25,11 @@ def expected_jobs(variants: int, chunks: int = 2) -> dict[str, int]:
         "preprocess_gather": SUBJECTS,
         "preprocess_quality": SUBJECTS,
         "annotate_clips": MOVIES,
-        **{f"embed_{kind}_{number}": 1 for kind in ("images", "latents", "captions") for number in range(MOVIES // 10)},
+        **{
+            f"embed_{kind}_{number}": 1
+            for kind in ("images", "latents", "captions")
+            for number in range(MOVIES // 10)
+        },
         "embed_concepts": 1,
         "pretrain_fit": by_brain,
         "decouple_fit": by_brain,

@@ -51,7 +51,7 @@ def draw_pool(vae: AutoencoderKL, tokenizer: CLIPTokenizer, rng: np.random.Gener
 
 
 def with_motion(unet: UNet2DConditionModel) -> UNetMotionModel:
-    """The image model with untrained motion modules, which at first change nothing."""
+    """The image model with untrained motion modules."""
     adapter = MotionAdapter(
         block_out_channels=CHANNELS,
         motion_layers_per_block=1,
