@@ -60,13 +60,12 @@ rule evaluate_mean:
         mem_mb=4000,
         runtime=60,
     params:
-        clip_s=CONFIG.study.clip_s,
-        frames=CONFIG.reconstruct.video.frames,
+        video_frames=CONFIG.reconstruct.video.frames,
     message:
         "Reference: the average training video"
     shell:
         "python -m neurons evaluate mean --train-frames {input.train_frames:q} --test-frames {input.test_frames:q}"
-        " --output {output:q} 2> {log:q}"
+        " --video-frames {params.video_frames} --output {output:q} 2> {log:q}"
 
 
 rule evaluate_retrieval:
@@ -89,12 +88,13 @@ rule evaluate_retrieval:
         runtime=60,
     params:
         validation_movies=CONFIG.study.validation_movies,
+        video_frames=CONFIG.reconstruct.video.frames,
     message:
         "Reference: the nearest training clip for {wildcards.subject}"
     shell:
         "python -m neurons evaluate retrieval --subject {wildcards.subject} --train {input.train:q}"
         " --test {input.test:q} --image-tokens {input.image_tokens:q} --train-frames {input.train_frames:q}"
-        " --validation-movies {params.validation_movies:q} --output {output:q} 2> {log:q}"
+        " --validation-movies {params.validation_movies:q} --video-frames {params.video_frames} --output {output:q} 2> {log:q}"
 
 
 rule evaluate_features:

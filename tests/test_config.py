@@ -66,7 +66,7 @@ def test_problems_name_the_key(values, message):
 
 def test_all_problems_are_listed_at_once():
     with pytest.raises(InputError) as caught:
-        load({"cut": {"phase": 0.3}, "embed": {"batch_size": 0}, "nonsense": 1})
+        load({"cut": {"phase": 1.5}, "embed": {"batch_size": 0}, "nonsense": 1})
     assert str(caught.value).count("\n- ") == 3
 
 

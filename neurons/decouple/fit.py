@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,7 +15,7 @@ from neurons.decouple.decoding import ConceptTexts
 from neurons.decouple.losses import IGNORED, caption_loss, mask_loss, soft_contrastive
 from neurons.decouple.model import DecouplerModel
 from neurons.decouple.weights import TASKS, progressive_weights
-from neurons.pretrain.losses import contrastive
+from neurons.pretrain.losses import contrastive, mix_repeats
 from neurons.training import Batch, Progress
 
 TEXT_TEMPERATURE = 0.1
@@ -37,6 +39,8 @@ class Decoupling:
         Numbers of the clips to learn from and to judge by.
     names
         Clip ids by number.
+    standardise
+        Image tokens as the brain model's video embedding predicts them.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class Decoupling:
         held_out: np.ndarray,
         names: list[str],
         settings: Decouple,
+        standardise: Callable[[Tensor], Tensor],
     ) -> None:
         self.model, self.brain, self.columns, self.settings, self.held_out = (
             model,
@@ -57,6 +62,7 @@ class Decoupling:
             settings,
             held_out,
         )
+        self.standardise = standardise
         repeats = brain.single.shape[1]
         self.clips, self.repeats = np.repeat(train, repeats), np.tile(np.arange(repeats), len(train))
         self.samples = [f"{names[clip]} repeat {repeat + 1}" for clip in train for repeat in range(repeats)]
@@ -69,13 +75,18 @@ class Decoupling:
     def fetch(self, indices: np.ndarray) -> Batch:
         """Brain tokens and truths of samples."""
         clips, repeats = torch.from_numpy(self.clips[indices]), torch.from_numpy(self.repeats[indices])
-        return {"brain": self.brain.single[clips, repeats].float(), **self._truth(self.clips[indices])}
+        tokens = (
+            self.brain.single[clips] if self.settings.repeat_mixing else self.brain.single[clips, repeats]
+        )
+        return {"brain": tokens.float(), **self._truth(self.clips[indices])}
 
     def _truth(self, clips: np.ndarray) -> dict[str, Tensor]:
         return {name: column.of(clips) for name, column in self.columns.items()}
 
     def loss(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Weighted sum of the tasks' losses and the auxiliary terms."""
+        if self.settings.repeat_mixing:
+            batch = {**batch, "brain": mix_repeats(batch["brain"])}
         terms = self.terms(batch, (progress.epoch + progress.batch / progress.batches) / progress.epochs)
         factors = self.settings.weights.model_dump()
         if self.settings.progressive:
@@ -112,7 +123,7 @@ class Decoupling:
             ),
             "prior": prior_loss,
             "text": contrastive(text, batch["caption"], TEXT_TEMPERATURE),
-            "image": soft_contrastive(video, tokens, progress),
+            "image": soft_contrastive(video, self.standardise(tokens), progress),
         }
 
     def validate(self) -> dict[str, float]:

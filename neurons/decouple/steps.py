@@ -155,10 +155,21 @@ def fit(
     )
     texts = read_concept_texts(concepts)
     brain = compute_brain_tokens(encoder.to(place), data, read_held_out(brain_model), held_out)
+    mean, scale = encoder.token_mean, encoder.token_scale
     network = new_decoupler(settings, encoder.cpu(), columns, texts, train_clips).to(place)
     history = train(
         network,
-        Decoupling(network, brain, columns, texts, train_clips, held_out, data.clip_ids, settings),
+        Decoupling(
+            network,
+            brain,
+            columns,
+            texts,
+            train_clips,
+            held_out,
+            data.clip_ids,
+            settings,
+            lambda tokens: (tokens - mean) / scale,
+        ),
         settings.optimiser,
         parameter_groups(network, {"": settings.optimiser.weight_decay}),
         seed=settings.seed,

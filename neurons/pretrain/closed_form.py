@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -11,14 +11,15 @@ from torch import Tensor
 from neurons.artifacts import locate, split_clip_id
 from neurons.console import logger
 from neurons.pretrain.data import Responses, Targets
+from neurons.pretrain.linear_start import start_linear
 from neurons.pretrain.model import BrainModel
 from neurons.pretrain.ridge import fit_ridge, principal_scores
 
 
 def solve_ridge(
-    model: BrainModel, responses: Responses, targets: Targets, train_clips: Sequence[str]
+    model: BrainModel, responses: Responses, targets: Targets, train_clips: Sequence[str], target: str
 ) -> Tensor:
-    """Give the model a ridge that predicts the principal components of the clips' features, and freeze it.
+    """Give the model a frozen ridge that predicts principal components of the clips' features, and a linear start.
 
     Parameters
     ----------
@@ -26,6 +27,8 @@ def solve_ridge(
         Its ridge is overwritten and no longer trained.
     train_clips
         Clips to learn from; each movie's runs are left out together to choose the penalties.
+    target
+        ``video`` or ``frame``: what the embedding is aligned with (see `start_linear`).
 
     Returns
     -------
@@ -36,8 +39,14 @@ def solve_ridge(
     device = next(model.parameters()).device
     rows = locate(train_clips, responses.clip_ids, "the training responses")
     clips = torch.from_numpy(rows)
-    tokens = (block.to(device) for block in targets.token_blocks(rows))
-    scores = principal_scores([tokens, [targets.captions(rows).to(device)]], model.sizes.hidden)
+    captions = targets.captions(rows).to(device)
+
+    def blocks() -> Iterator[tuple[slice, Tensor]]:
+        for places, tokens in targets.token_blocks(rows):
+            tokens = (tokens.to(device) - model.token_mean[:, places]) / model.token_scale
+            yield places, tokens
+
+    scores = principal_scores([(tokens for _, tokens in blocks()), [captions]], model.sizes.hidden)
     windows = torch.stack(
         [responses.windows(clips, torch.full_like(clips, repeat)) for repeat in range(responses.repeats)],
         dim=1,
@@ -51,6 +60,7 @@ def solve_ridge(
     )
     model.ridge.set_weights(fit.weights)
     model.ridge.requires_grad_(False)
+    start_linear(model, scores, blocks, captions, target)
     share = float((fit.scores * scores.square().sum(dim=0)).sum() / scores.square().sum())
     logger.info("ridge: held-out predictions explain %.1f %% of the features' variance", 100 * share)
     return fit.held_out.unflatten(0, (len(rows), responses.repeats))

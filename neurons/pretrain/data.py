@@ -91,6 +91,12 @@ class WindowInputs:
         """(B, lags, V)."""
         return self.responses.windows(clips, repeats)
 
+    def every(self, clips: Tensor) -> Tensor:
+        """(B, repeats, lags, V): of every repeat."""
+        return torch.stack(
+            [self.of(clips, torch.full_like(clips, r)) for r in range(self.responses.repeats)], 1
+        )
+
     def embed(self, model: BrainModel, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Embeddings of a batch."""
         return model(inputs)
@@ -105,6 +111,10 @@ class HiddenInputs:
     def of(self, clips: Tensor, repeats: Tensor) -> Tensor:
         """(B, hidden)."""
         return self.hidden[clips, repeats]
+
+    def every(self, clips: Tensor) -> Tensor:
+        """(B, repeats, hidden): of every repeat."""
+        return self.hidden[clips]
 
     def embed(self, model: BrainModel, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Embeddings of a batch."""
@@ -137,13 +147,21 @@ class Targets:
         """Caption embeddings float32 (B, T)."""
         return torch.from_numpy(self.text.rows(self.text_rows[clips])).float()
 
-    def token_blocks(self, clips: np.ndarray, at_once: int = 16) -> Iterator[Tensor]:
-        """Image tokens of clips frame by frame, `at_once` of a frame's N tokens at a time: float32 (B, <= at_once, C)."""
-        frames, tokens, _ = self.tokens.shape
-        for frame in range(frames):
-            for first in range(0, tokens, at_once):
-                part = (frame, slice(first, first + at_once))
-                yield torch.from_numpy(self.tokens.rows(self.token_rows[clips], part)).float()
+    def token_blocks(self, clips: np.ndarray, at_once: int = 8) -> Iterator[tuple[slice, Tensor]]:
+        """Image tokens of clips, some of the N places at a time: (places, float32 (B, F, places, C))."""
+        for first in range(0, self.tokens.shape[1], at_once):
+            places = slice(first, first + at_once)
+            part = (slice(None), places)
+            yield places, torch.from_numpy(self.tokens.rows(self.token_rows[clips], part)).float()
+
+    def token_statistics(self, clips: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Mean (F, N, C) over clips of the image tokens, and the SD () around it over all entries."""
+        means, squares = [], []
+        for _, tokens in self.token_blocks(clips):
+            mean = tokens.mean(dim=0)
+            means.append(mean)
+            squares.append((tokens - mean).double().square().mean(dim=(0, 1, 3)))
+        return torch.cat(means, dim=1), torch.cat(squares).mean().sqrt().float()
 
 
 def read_targets(clip_ids: Sequence[str], image_tokens: Sequence[Path], text: Sequence[Path]) -> Targets:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from neurons.config import Pretrain
 from neurons.pretrain.data import HiddenInputs, Responses, Split, Targets, WindowInputs
-from neurons.pretrain.losses import bimixco, contrastive, draw_mix, similarities
+from neurons.pretrain.losses import bimixco, contrastive, draw_mix, mix_repeats, similarities
 from neurons.pretrain.model import BrainModel
 from neurons.training import Batch, Progress
 
@@ -64,18 +64,22 @@ class Alignment:
         """Inputs of the model, image tokens and caption embeddings of samples."""
         clips, repeats = torch.from_numpy(self.clips[indices]), torch.from_numpy(self.repeats[indices])
         tokens, text = self.targets.of(self.clips[indices])
-        return {"inputs": self.inputs.of(clips, repeats), "tokens": tokens, "text": text}
+        every = self.settings.repeat_mixing
+        inputs = self.inputs.every(clips) if every else self.inputs.of(clips, repeats)
+        return {"inputs": inputs, "tokens": tokens, "text": text}
 
     def loss(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """BiMixCo on mixed responses, plus the weighted auxiliary terms."""
-        mix = draw_mix(len(batch["inputs"]), self.settings.mixco_beta, self.device)
-        brain, video, text = self.inputs.embed(self.model, mix.apply(batch["inputs"]))
+        inputs = mix_repeats(batch["inputs"]) if self.settings.repeat_mixing else batch["inputs"]
+        mix = draw_mix(len(inputs), self.settings.mixco_beta, self.device)
+        brain, video, text = self.inputs.embed(self.model, mix.apply(inputs))
         return self._terms(self._prediction(brain, video), text, batch, mix.targets())
 
     def _prediction(self, brain: Tensor, video: Tensor) -> Tensor:
         return video if self.settings.target == "video" else brain.unsqueeze(1)
 
     def _target(self, tokens: Tensor) -> Tensor:
+        tokens = self.model.standardise(tokens)
         middle = tokens.shape[1] // 2
         return tokens if self.settings.target == "video" else tokens[:, middle : middle + 1]
 
@@ -84,13 +88,11 @@ class Alignment:
         terms = {
             "image": bimixco(prediction, target, matching, settings.mixco_temperature),
             "text": bimixco(text, batch["text"], matching, settings.text_temperature),
+            "regression": functional.mse_loss(
+                prediction.float(), (matching @ target.flatten(1)).view_as(target)
+            ),
         }
-        total = terms["image"] + settings.text_weight * terms["text"]
-        if settings.regression_weight:
-            mixed = (matching @ target.flatten(1)).view_as(target)
-            terms["regression"] = functional.mse_loss(prediction.float(), mixed)
-            total = total + settings.regression_weight * terms["regression"]
-        return {"loss": total, **terms}
+        return {"loss": weighted_sum(terms, settings), **terms}
 
     def validate(self) -> dict[str, float]:
         """Loss and retrieval on held-out clips, their responses averaged over repeats as in the test data."""
@@ -103,7 +105,7 @@ class Alignment:
             target, caption = self.targets.of(clips)
             predictions.append(self._prediction(brain, video).flatten(1).float().cpu())
             texts.append(text.float().cpu())
-            tokens.append(self._target(target).flatten(1))
+            tokens.append(self._target(target.to(self.device)).flatten(1).cpu())
             captions.append(caption)
         return retrieval_scores(
             torch.cat(predictions), torch.cat(tokens), torch.cat(texts), torch.cat(captions), self.settings
@@ -122,16 +124,24 @@ def retrieval_scores(
     predicted_text, text
         Predicted and true caption embeddings (n, T).
     """
-    image = float(contrastive(predicted, tokens, settings.mixco_temperature))
-    caption = float(contrastive(predicted_text, text, settings.text_temperature))
+    terms = {
+        "image": contrastive(predicted, tokens, settings.mixco_temperature),
+        "text": contrastive(predicted_text, text, settings.text_temperature),
+        "regression": functional.mse_loss(predicted, tokens),
+    }
     return {
-        "score": image + settings.text_weight * caption,
-        "image": image,
-        "text": caption,
+        "score": float(weighted_sum(terms, settings)),
+        **{name: float(value) for name, value in terms.items()},
         "image_top1": top1(predicted, tokens),
         "text_top1": top1(predicted_text, text),
         "chance": 1 / len(tokens),
     }
+
+
+def weighted_sum(terms: Mapping[str, Tensor], settings: Pretrain) -> Tensor:
+    """BiMixCo, plus the contrastive text loss and the regression with their weights."""
+    weighted = terms["image"] + settings.text_weight * terms["text"]
+    return weighted + settings.regression_weight * terms["regression"]
 
 
 def top1(predicted: Tensor, target: Tensor) -> float:

@@ -50,6 +50,16 @@ def draw_mix(size: int, beta: float, device: torch.device) -> Mix:
     return Mix(partner.to(device), torch.where(mixed, share, 1.0).to(device))
 
 
+def mix_repeats(inputs: Tensor) -> Tensor:
+    """A random convex combination of the repeats of each sample, weights uniform on the simplex: (B, R, ...) to (B, ...).
+
+    Between one repeat and the mean of all, as noisy as single runs and as the averages of test data.
+    """
+    weights = -torch.rand(inputs.shape[:2]).clamp(min=1e-9).log()
+    weights = (weights / weights.sum(dim=1, keepdim=True)).to(inputs)
+    return torch.einsum("br,br...->b...", weights, inputs)
+
+
 def bimixco(predicted: Tensor, target: Tensor, matching: Tensor, temperature: float) -> Tensor:
     """Bidirectional contrastive loss with soft matches (NEURONS section 3.2; MixCo: Kim et al. 2020).
 

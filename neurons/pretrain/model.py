@@ -24,6 +24,9 @@ class BrainSizes:
         CLIP image tokens per clip: F, N, C.
     text
         Width of CLIP's joint space, T.
+    residual_projector
+        Whether the token projector's output is added to its input, which a start at the linear decoding needs; the
+        paper's replaces it.
     """
 
     vertices: int
@@ -34,6 +37,13 @@ class BrainSizes:
     tokens: int
     channels: int
     text: int
+    residual_projector: bool
+
+
+def _silence(layer: nn.Module) -> None:
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.zero_()
 
 
 class RidgePerLag(nn.Module):
@@ -45,11 +55,12 @@ class RidgePerLag(nn.Module):
 
     def set_weights(self, weights: Tensor) -> None:
         """Take weights (lags * V, hidden) of windows that are flattened lag by lag; the bias becomes 0."""
+        _silence(self)
         with torch.no_grad():
-            for parameter in self.parameters():
-                parameter.zero_()
             for linear, part in zip(self.lags, weights.chunk(len(self.lags)), strict=True):
-                linear.get_parameter("weight").add_(part.T)
+                for parameter in linear.parameters():
+                    if parameter.ndim == 2:
+                        parameter.copy_(part.T)
 
     def forward(self, windows: Tensor) -> Tensor:
         """Responses of a window to hidden features."""
@@ -119,11 +130,21 @@ class BrainModel(nn.Module):
         See `BrainSizes`.
     dropout
         Of ridge output and backbone, in training only.
+
+    Attributes
+    ----------
+    token_mean, token_scale
+        The video embedding predicts ``(image tokens - mean) / scale``; 0 and 1 unless targets are standardised.
     """
+
+    token_mean: Tensor
+    token_scale: Tensor
 
     def __init__(self, sizes: BrainSizes, dropout: float = 0.0) -> None:
         super().__init__()
         self.sizes = sizes
+        self.register_buffer("token_mean", torch.zeros(sizes.frames, sizes.tokens, sizes.channels))
+        self.register_buffer("token_scale", torch.ones(()))
         self.ridge = RidgePerLag(sizes.vertices, sizes.lags, sizes.hidden)
         self.drop = nn.Dropout(dropout)
         self.backbone = nn.Sequential(*(ResidualBlock(sizes.hidden, dropout) for _ in range(sizes.blocks)))
@@ -132,10 +153,21 @@ class BrainModel(nn.Module):
         self.motion = MotionProjection(sizes.channels, sizes.frames)
         self.text = TextProjection(sizes.channels, sizes.text)
 
+    def standardise(self, tokens: Tensor) -> Tensor:
+        """CLIP image tokens (B, F, N, C) as the video embedding predicts them."""
+        return (tokens - self.token_mean) / self.token_scale
+
+    def silence_branches(self) -> None:
+        """Let the residual branches of backbone and projector start at zero."""
+        for branch in (*self.backbone.children(), self.projector):
+            _silence([layer for layer in branch.modules() if isinstance(layer, nn.Linear)][-1])
+
     def brain_tokens(self, hidden: Tensor) -> Tensor:
         """Brain tokens e_i (B, N, C) of hidden features (B, hidden)."""
         refined = self.backbone(self.drop(hidden))
-        return self.projector(self.unfold(refined).unflatten(1, (self.sizes.tokens, self.sizes.channels)))
+        tokens = self.unfold(refined).unflatten(1, (self.sizes.tokens, self.sizes.channels))
+        projected = self.projector(tokens)
+        return tokens + projected if self.sizes.residual_projector else projected
 
     def embed(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Brain tokens e_i (B, N, C), video embedding e_v (B, F, N, C) and text embedding e_t (B, T) of hidden features."""

@@ -95,12 +95,18 @@ def fit(
     split = split_movies(data.clip_ids, validation_movies, str(responses))
     torch.manual_seed(seed_for(settings.seed, "pretrain", "weights"))
     network = BrainModel(_sizes(settings, data, targets), settings.dropout).to(place)
+    train_rows = locate(split.train, data.clip_ids, str(responses))
+    if settings.standardise_targets:
+        mean, scale = targets.token_statistics(train_rows)
+        network.token_mean.copy_(mean)
+        network.token_scale.copy_(scale)
     held_out = None
+    inputs: WindowInputs | HiddenInputs = WindowInputs(data)
     if settings.ridge == "closed_form":
-        held_out = solve_ridge(network, data, targets, split.train)
-    inputs = (
-        WindowInputs(data) if held_out is None else HiddenInputs(_rows_of_all(held_out, data, split.train))
-    )
+        held_out = solve_ridge(network, data, targets, split.train, settings.target).cpu()
+        hidden = torch.zeros(len(data.clip_ids), *held_out.shape[1:])
+        hidden[torch.from_numpy(train_rows)] = held_out
+        inputs = HiddenInputs(hidden)
     history = train(
         network,
         Alignment(network, data, inputs, targets, split, settings),
@@ -148,12 +154,6 @@ def fit(
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 
-def _rows_of_all(held_out: torch.Tensor, data: Responses, train_clips: list[str]) -> torch.Tensor:
-    hidden = torch.zeros(len(data.clip_ids), *held_out.shape[1:])
-    hidden[torch.from_numpy(locate(train_clips, data.clip_ids, "the training responses"))] = held_out.cpu()
-    return hidden
-
-
 def _sizes(settings: Pretrain, data: Responses, targets: Targets) -> BrainSizes:
     frames, tokens, channels = targets.tokens.shape
     return BrainSizes(
@@ -165,4 +165,5 @@ def _sizes(settings: Pretrain, data: Responses, targets: Targets) -> BrainSizes:
         tokens=tokens,
         channels=channels,
         text=targets.text.shape[0],
+        residual_projector=settings.ridge == "closed_form",
     )

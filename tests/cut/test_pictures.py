@@ -8,7 +8,7 @@ import av
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from neurons.cut.pictures import make_square, upright_rgb
@@ -66,7 +66,10 @@ def test_colours_are_those_of_bt_601(luma: int, blue: int, red: int, full_range:
     y, u, v = luma / 255.0, (blue - 128) / 255, (red - 128) / 255
     if not full_range:
         y, u, v = (luma - 16) / 219, (blue - 128) / 224, (red - 128) / 224
-    expected = np.clip([y + 1.402 * v, y - 0.344136 * u - 0.714136 * v, y + 1.772 * u], 0, 1) * 255
+    colour = np.array([y + 1.402 * v, y - 0.344136 * u - 0.714136 * v, y + 1.772 * u])
+    # Colours far outside of RGB, which no encoder makes of RGB pictures, overflow in swscale.
+    assume(np.abs(colour - 0.5).max() < 0.7)
+    expected = np.clip(colour, 0, 1) * 255
     np.testing.assert_allclose(flat(luma, blue, red, 2 if full_range else 1), expected, atol=1.01)
 
 

@@ -124,7 +124,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     }
     write_tensors(folder / "concepts.safetensors", concept_texts, made_by)
     torch.manual_seed(1)
-    sizes = BrainSizes(20, 1, 8, 1, FRAMES, TOKENS, CHANNELS, TEXT)
+    sizes = BrainSizes(20, 1, 8, 1, FRAMES, TOKENS, CHANNELS, TEXT, residual_projector=True)
     save_brain_model(
         folder / "brain.safetensors", BrainModel(sizes), made_by, window_tr=[0], target="video", **facts
     )

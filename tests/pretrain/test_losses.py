@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurons.pretrain.losses import Mix, bimixco, contrastive, draw_mix
+from neurons.pretrain.losses import Mix, bimixco, contrastive, draw_mix, mix_repeats
 
 
 def slow_bimixco(
@@ -73,3 +73,16 @@ def test_the_loss_does_not_depend_on_scale_or_order() -> None:
     value = contrastive(predicted, target, 0.1)
     torch.testing.assert_close(contrastive(7 * predicted, 0.1 * target, 0.1), value)
     torch.testing.assert_close(contrastive(predicted[order], target[order], 0.1), value)
+
+
+def test_repeats_are_mixed_by_weights_that_sum_to_one_and_differ_between_samples() -> None:
+    torch.manual_seed(0)
+    inputs = torch.stack([torch.zeros(500, 3), torch.ones(500, 3)], dim=1)
+    mixed = mix_repeats(inputs)
+    torch.testing.assert_close(mixed[:, 0], mixed[:, 2])
+    shares = mixed[:, 0]
+    assert 0 <= float(shares.min()) < 0.05 and 0.95 < float(shares.max()) <= 1
+    assert float(shares.mean()) == pytest.approx(0.5, abs=0.05)
+    assert float(shares.std()) == pytest.approx(12**-0.5, abs=0.03)
+    constant = torch.ones(4, 3, 2)
+    torch.testing.assert_close(mix_repeats(constant), torch.ones(4, 2))

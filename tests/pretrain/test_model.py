@@ -7,7 +7,9 @@ import torch
 
 from neurons.pretrain.model import BrainModel, BrainSizes, MotionProjection, RidgePerLag, TextProjection
 
-SIZES = BrainSizes(vertices=11, lags=3, hidden=8, blocks=2, frames=2, tokens=4, channels=6, text=5)
+SIZES = BrainSizes(
+    vertices=11, lags=3, hidden=8, blocks=2, frames=2, tokens=4, channels=6, text=5, residual_projector=False
+)
 
 
 def test_the_ridge_is_one_linear_map_per_lag_and_their_sum() -> None:

@@ -20,6 +20,10 @@ from neurons.pretrain.store import save_brain_model
 from neurons.reconstruct import steps
 
 VERTICES, FRAMES, TOKENS, WIDTH, TEXT = 7, 6, 4, 16, 8
+BRAIN = BrainSizes(
+    vertices=VERTICES, lags=3, hidden=8, blocks=1, frames=FRAMES, tokens=TOKENS, channels=WIDTH, text=TEXT,
+    residual_projector=True,
+)  # fmt: skip
 CLIPS = ["test1:0", "test1:1", "test1:2", "test2:0", "test2:1"]
 FACTS = {"subject": "subject1", "vertex_hash": "abc"}
 WORDS = {"<end>": 0, "dog": 1, "runs": 2, "car": 3}
@@ -51,7 +55,7 @@ def trained(tmp_path: Path) -> Trained:
     files = Trained(
         *(tmp_path / f"{name}.safetensors" for name in ("responses", "brain", "decoupler", "concepts"))
     )
-    brain = BrainModel(BrainSizes(VERTICES, 3, 8, 1, FRAMES, TOKENS, WIDTH, TEXT))
+    brain = BrainModel(BRAIN)
     save_brain_model(files.brain_model, brain, made_by, window_tr=[-1, 0, 1], target="video", **FACTS)
     language_model = GPT2Config(
         vocab_size=len(WORDS), n_embd=8, n_layer=1, n_head=2, n_positions=16, bos_token_id=0, eos_token_id=0
@@ -118,7 +122,7 @@ def test_responses_on_other_vertices_are_refused(trained, tmp_path):
 
 
 def test_a_decoupler_of_another_brain_model_is_refused(trained, tmp_path):
-    brain = BrainModel(BrainSizes(VERTICES, 3, 8, 1, FRAMES, TOKENS, WIDTH, TEXT))
+    brain = BrainModel(BRAIN)
     save_brain_model(
         trained.brain_model, brain, provenance("test", {}), window_tr=[-1, 0, 1], target="video", **FACTS
     )

@@ -84,7 +84,7 @@ def finished(tmp_path_factory):
             path = folder / line.split("\t")[0]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-    workflow.snakemake("--touch", "--cores", "1")
+    workflow.snakemake("--touch", "--forceall", "--cores", "1")
     return workflow
 
 

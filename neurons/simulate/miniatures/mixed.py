@@ -15,13 +15,12 @@ from neurons.simulate.miniatures.data import draw_frames, draw_scenes
 from neurons.simulate.miniatures.motion import FRAMES, ClipPool, FramePositions
 from neurons.simulate.miniatures.optimise import LogRow, optimise
 from neurons.simulate.miniatures.text import VARIANTS, training_token_ids
-from neurons.simulate.miniatures.text_to_image import new_scheduler, velocity_batch
+from neurons.simulate.miniatures.text_to_image import draw_timesteps, new_scheduler, velocity_batch
 from neurons.simulate.miniatures.vae import encode
 
 SHOWN_FRAMES = (1, 8, 16)
 SHOWN_PROBABILITY = (0.45, 0.3, 0.25)
 IMAGES_PER_STEP = 64
-NOISE_LEVEL_SPREAD = 1.2
 
 
 @dataclass(frozen=True)
@@ -65,13 +64,6 @@ class MixedBatches:
         positions = torch.from_numpy(np.sort(self._rng.choice(FRAMES, shown, replace=False)))
         frames = torch.zeros(1, dtype=torch.long) if shown == 1 else positions
         return Batch(pool.latents[rows][:, :, frames], pool.token_ids[rows, variant], positions)
-
-
-def draw_timesteps(count: int, steps: int) -> torch.Tensor:
-    """Time steps around the middle of the noise schedule, where shapes form; a tenth is uniform."""
-    middle = torch.sigmoid(NOISE_LEVEL_SPREAD * torch.randn(count))
-    share = torch.where(torch.rand(count) < 0.1, torch.rand(count), middle)
-    return (share * steps).long().clamp(max=steps - 1)
 
 
 def train_mixed(

@@ -332,9 +332,9 @@ def train_unclip(
     output: Path,
     work: Path,
     seed: int = 5,
-    steps: int = 1200,
-    batch: int = 32,
-    frames: int = 8_000,
+    steps: int = 2500,
+    batch: int = 64,
+    frames: int = 12_000,
     max_learning_rate: float = 1e-3,
     threads: int = 1,
 ) -> None:

@@ -16,6 +16,7 @@ from neurons.simulate.miniatures.vae import encode
 CHANNELS = (64, 128)
 GROUPS = 16
 HEADS = 4
+NOISE_LEVEL_SPREAD = 1.2
 
 
 def new_scheduler() -> DDIMScheduler:
@@ -52,6 +53,13 @@ def new_unet(latent_channels: int, cross_attention_dim: int, **extra: object) ->
     )
     unet.set_attn_processor(AttnProcessor())
     return unet
+
+
+def draw_timesteps(count: int, steps: int) -> torch.Tensor:
+    """Time steps around the middle of the noise schedule, where shapes form; a tenth is uniform."""
+    middle = torch.sigmoid(NOISE_LEVEL_SPREAD * torch.randn(count))
+    share = torch.where(torch.rand(count) < 0.1, torch.rand(count), middle)
+    return (share * steps).long().clamp(max=steps - 1)
 
 
 def velocity_batch(

@@ -12,7 +12,7 @@ from transformers import CLIPImageProcessor, CLIPModel
 
 from neurons.simulate.miniatures.data import IMAGE_PX, draw_frames, draw_scenes
 from neurons.simulate.miniatures.optimise import LogRow, optimise
-from neurons.simulate.miniatures.text_to_image import new_scheduler, new_unet, velocity_batch
+from neurons.simulate.miniatures.text_to_image import draw_timesteps, new_scheduler, new_unet, velocity_batch
 from neurons.simulate.miniatures.vae import encode
 
 SIZE_WIDTH = 64
@@ -84,7 +84,7 @@ def train_unclip(
 
     def loss_of_step() -> torch.Tensor:
         chosen = torch.from_numpy(rng.integers(frames, size=batch))
-        timesteps = torch.randint(scheduler.config.num_train_timesteps, (batch,))
+        timesteps = draw_timesteps(batch, scheduler.config.num_train_timesteps)
         noisy, velocity = velocity_batch(scheduler, latents[chosen], timesteps)
         condition = degrade_tokens(rng, tokens[chosen], mean)
         with torch.autocast("cpu", torch.bfloat16):
