@@ -147,16 +147,29 @@ def annotation_tables(wildcards):
     return [f"{CONFIG.annotate.folder}/{wildcards.movie}_{name}" for name in names]
 
 
+def reconstruction_of(wildcards):
+    """Section `reconstruct` of the variant that a job's wildcards name; the oracle has no overrides."""
+    return (
+        CONFIG.reconstruct
+        if wildcards.variant == "oracle"
+        else CONFIG.variant(wildcards.variant).reconstruct
+    )
+
+
 def video_models(wildcards):
     """Files of the models that make videos."""
-    video = CONFIG.reconstruct.video
-    if wildcards.variant != "oracle":
-        video = CONFIG.variant(wildcards.variant).reconstruct.video
+    video = reconstruction_of(wildcards).video
     return [
         path
         for part in (video.base, video.text_encoder, video.tokenizer)
         for path in folder(part)
     ]
+
+
+def control_models(wildcards):
+    """Files of the models that make control images."""
+    control = reconstruction_of(wildcards).control
+    return folder(control.unclip) + folder(control.vae or CONFIG.embed.vae)
 
 
 def scored_videos(wildcards):

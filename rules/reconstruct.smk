@@ -78,8 +78,7 @@ rule reconstruct_oracle:
 rule reconstruct_control:
     input:
         decoded=f"{RECONSTRUCTED}/decoded.safetensors",
-        models=lambda wildcards: folder(CONFIG.reconstruct.control.unclip)
-        + folder(CONFIG.embed.vae),
+        models=control_models,
     output:
         f"{RECONSTRUCTED}/control.safetensors",
     log:
