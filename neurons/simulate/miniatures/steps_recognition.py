@@ -25,7 +25,7 @@ from neurons.simulate.miniatures.frames import render_pool
 from neurons.simulate.miniatures.tokenizers import clip_tokenizer, gpt2_tokenizer
 from neurons.simulate.world import combinations
 
-CLIP, TEXT_ENCODER, TOKENIZER, CAPTIONER = "clip", "text_encoder", "tokenizer", "gpt2"
+CLIP, CAPTIONER = "clip", "gpt2"
 FRAME_CLASSIFIER, VIDEO_CLASSIFIER = "frame_classifier", "video_classifier"
 QUALITY_FILE = "quality_recognition.json"
 
@@ -45,7 +45,7 @@ def train_clip(
     Parameters
     ----------
     output
-        Folder of the miniatures; ``clip``, ``text_encoder`` and ``tokenizer`` are written in it.
+        Folder of the miniatures; ``clip`` is written in it.
     seed
         Of the clips, the first weights and the batches.
     clips
@@ -60,9 +60,7 @@ def train_clip(
     pool = render_pool("train", clips, seed_for(seed, "clip", "pool"))
     model, log = clip.train_clip(pool, tokenizer, steps, batch, max_learning_rate, seed_for(seed, "clip"))
     shipping.save_half(model, output / CLIP)
-    model.text_model.save_pretrained(output / TEXT_ENCODER)
     CLIPProcessor(shipping.clip_image_processor(), tokenizer).save_pretrained(output / CLIP)
-    tokenizer.save_pretrained(output / TOKENIZER)
     parameters = {
         "seed": seed,
         "clips": clips,
