@@ -132,7 +132,7 @@ def similarities(clip_scores: Sequence[Path]) -> dict[tuple[str, str], dict[str,
 
 def training_tables(paths: Sequence[Path]) -> dict[str, pd.DataFrame]:
     """Training tables by ``<variant>, <subject>``."""
-    columns = ("epoch", "train_loss", "validation_loss")
+    columns = ("epoch", "train_loss", "validation_score")
     return {", ".join(labels(path)): read_table(path, columns) for path in paths}
 
 

@@ -86,7 +86,7 @@ def make_report(folder: Path) -> Path:
             )  # fmt: skip
     for variant, subject in ROWS[:2]:
         training = pd.DataFrame(
-            {"epoch": [1, 2, 3], "train_loss": [3.0, 2.0, 1.5], "validation_loss": [3.1, 2.5, 2.4]}
+            {"epoch": [1, 2, 3], "train_loss": [3.0, 2.0, 1.5], "validation_score": [3.1, 2.5, 2.4]}
         )
         write_table(
             put("pretraining", folder / "pretrain" / variant / subject / "training.tsv"), training, MADE_BY
