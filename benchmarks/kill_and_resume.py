@@ -33,7 +33,7 @@ def prepare(folder: Path) -> None:
         (folder / name).symlink_to(ROOT / name)
     for name in ("workflow", "rules", "envs", "config"):
         shutil.copytree(ROOT / name, folder / name)
-    shutil.copy(ROOT / "tests/workflow/tiny.yaml", folder / "config/tiny.yaml")
+    shutil.copy(ROOT / "tests/workflow/tiny.yaml", folder / "config/config.yaml")
     counts = ("--train-movies", "4", "--test-movies", "1", "--train-repeats", "2", "--test-repeats", "2")
     subjects = '{"subjects": {"subject1": {"signal": 0.0}}}'
     command = ("simulate", "run-table", "--settings", subjects, *counts, "--output", "config/runs/tiny.tsv")
@@ -51,7 +51,7 @@ def environment() -> dict[str, str]:
 
 def command(*extra: str) -> list[str]:
     """The Snakemake command of all runs."""
-    return [sys.executable, "-m", "snakemake", "--configfile", "config/tiny.yaml", *extra]
+    return [sys.executable, "-m", "snakemake", *extra]
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
