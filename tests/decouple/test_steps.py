@@ -74,7 +74,7 @@ def folder(study: Study, vae: Model, tmp_path_factory: pytest.TempPathFactory) -
 def test_every_task_of_a_linear_study_beats_the_best_constant_answer(folder: Path) -> None:
     scores = read_json(folder / "validation.json")["scores"]
     assert scores["segmentation_dice"]["value"] > max(0.8, scores["segmentation_dice"]["constant"])
-    assert scores["concepts_top1_present"]["value"] > 0.9
+    assert scores["concepts_top1_present"]["value"] > max(0.8, scores["concepts_top1_present"]["constant"])
     assert (
         scores["concepts_average_precision"]["value"] > scores["concepts_average_precision"]["constant"] + 0.2
     )
