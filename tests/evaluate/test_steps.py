@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from neurons.artifacts import InputError, TensorFile, gather, read_table, write_table, write_tensors
-from neurons.evaluate import steps
+from neurons.evaluate import reference_steps, steps
 from tests.evaluate.conftest import TAGS, TEST, TRAIN, Study
 
 TIME_S = [(i + 0.5) / 8 for i in range(16)]
@@ -111,8 +111,8 @@ def references(study: Study) -> dict[str, Path]:
     train_frames = study.movies("cut", "frames.safetensors", TRAIN)
     mean, retrieval = study.folder / "mean.safetensors", study.folder / "retrieval.safetensors"
     test_frames = study.movies("cut", "frames.safetensors", TEST)
-    steps.mean(train_frames=train_frames, test_frames=test_frames, output=mean)
-    steps.retrieval(
+    reference_steps.mean(train_frames=train_frames, test_frames=test_frames, output=mean)
+    reference_steps.retrieval(
         subject="subject1",
         train=study.folder / "train.safetensors",
         test=study.folder / "test.safetensors",
@@ -205,7 +205,7 @@ def test_responses_of_other_vertices_are_refused(study: Study, tmp_path: Path) -
     other = tmp_path / "test.safetensors"
     write_tensors(other, {"responses": np.array(file["responses"])}, {}, file.clip_ids, vertex_hash="other")
     with pytest.raises(InputError, match="different vertices"):
-        steps.retrieval(
+        reference_steps.retrieval(
             subject="subject1",
             train=study.folder / "train.safetensors",
             test=other,
