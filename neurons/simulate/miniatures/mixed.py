@@ -19,7 +19,8 @@ from neurons.simulate.miniatures.text_to_image import draw_timesteps, new_schedu
 from neurons.simulate.miniatures.vae import encode
 
 SHOWN_FRAMES = (1, 8, 16)
-SHOWN_PROBABILITY = (0.45, 0.3, 0.25)
+SHOWN_PROBABILITY = (0.35, 0.4, 0.25)
+CLIP_NOISE_SHIFT = 0.8
 IMAGES_PER_STEP = 64
 
 
@@ -84,7 +85,8 @@ def train_mixed(
     def loss_of_step() -> torch.Tensor:
         batch = batches.draw()
         frame_positions.set(batch.positions)
-        timesteps = draw_timesteps(len(batch.latents), scheduler.config.num_train_timesteps)
+        shift = CLIP_NOISE_SHIFT if len(batch.positions) > 1 else 0.0
+        timesteps = draw_timesteps(len(batch.latents), scheduler.config.num_train_timesteps, shift)
         noisy, velocity = velocity_batch(scheduler, batch.latents, timesteps)
         with torch.autocast("cpu", torch.bfloat16):
             text = text_encoder(batch.token_ids).last_hidden_state

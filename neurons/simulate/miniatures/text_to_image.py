@@ -55,9 +55,13 @@ def new_unet(latent_channels: int, cross_attention_dim: int, **extra: object) ->
     return unet
 
 
-def draw_timesteps(count: int, steps: int) -> torch.Tensor:
-    """Time steps around the middle of the noise schedule, where shapes form; a tenth is uniform."""
-    middle = torch.sigmoid(NOISE_LEVEL_SPREAD * torch.randn(count))
+def draw_timesteps(count: int, steps: int, shift: float = 0.0) -> torch.Tensor:
+    """Time steps around the middle of the noise schedule, where shapes form; a tenth is uniform.
+
+    Clips want a positive ``shift`` (in logits of the share of the schedule): the same thing seen in many frames stays
+    visible under more noise, so what is decided late in a picture is decided earlier in a clip.
+    """
+    middle = torch.sigmoid(shift + NOISE_LEVEL_SPREAD * torch.randn(count))
     share = torch.where(torch.rand(count) < 0.1, torch.rand(count), middle)
     return (share * steps).long().clamp(max=steps - 1)
 
