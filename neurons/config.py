@@ -254,13 +254,21 @@ class Decouple(Section):
         0.0, description="weight of a per-clip Dice term beside BCE"
     )
     dropout: Fraction = Field(0.1, description="dropout of the task heads")
+    train_motion: bool = Field(
+        False,
+        description="train the brain model's motion projection on (the paper); it is kept otherwise, and with it the text "
+        "embedding that the language model reads",
+    )
     decoder_width: Count = Field(
         32, description="channels of the text-driven video decoder (paper scale: 512)"
     )
     prior_blocks: Count = Field(2, description="transformer blocks of the prior (paper scale: 6)")
     prior_steps: Count = Field(10, description="sampling steps of the prior (released: 100)")
     prefix_tokens: Count = Field(
-        1, description="pseudo-tokens that the text embedding becomes for the language model"
+        2, description="pseudo-tokens that the text embedding becomes for the language model (paper: 1)"
+    )
+    whiten_text: bool = Field(
+        True, description="whiten the text embedding before the language model; false: layer norm (the paper)"
     )
     language_model: Model = Model(path="resources/miniatures/gpt2")
     optimiser: Optimiser = Optimiser(epochs=10, batch_size=32, learning_rate=1e-3)

@@ -8,6 +8,9 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from neurons.decouple.losses import IGNORED
 
+SMALL_VARIANCE = 0.003
+"""Share of the largest variance that is added to each before whitening (chosen on validation clips)."""
+
 
 class ConceptHead(nn.Module):
     """Logits of each concept from the mean of the video embedding over frames and tokens."""
@@ -27,6 +30,35 @@ class ConceptHead(nn.Module):
         return self.layers(self.norm(video).mean(dim=(1, 2)))
 
 
+class Whitening(nn.Module):
+    """Linear map to uncorrelated features of equal variance, taken from examples once and then fixed.
+
+    Text embeddings that differ in one word (the direction of a motion, say) differ little: after a layer norm they are
+    nearly the same to the language model, after whitening such directions weigh as much as any other.
+    """
+
+    mean: Tensor
+    map: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("map", torch.eye(width))
+
+    def fit(self, examples: Tensor) -> None:
+        """Take mean and covariance from examples (n, width); directions of little variance are not blown up to noise."""
+        examples = examples.double()
+        mean = examples.mean(dim=0)
+        variances, directions = torch.linalg.eigh(torch.cov((examples - mean).T))
+        scale = (variances + SMALL_VARIANCE * variances.max()).rsqrt()
+        self.mean.copy_(mean)
+        self.map.copy_((directions * scale) @ directions.T)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, width) to (B, width)."""
+        return (x - self.mean) @ self.map
+
+
 class DescriptionHead(nn.Module):
     """GPT-2 that continues a prefix made from the text embedding.
 
@@ -38,12 +70,14 @@ class DescriptionHead(nn.Module):
         Its configuration; weights are loaded by the caller.
     prefix_tokens
         Pseudo-tokens that the embedding becomes (1 is the paper).
+    whiten
+        Whether the embedding is whitened; otherwise layer norm (the paper).
     """
 
-    def __init__(self, text: int, language_model: GPT2Config, prefix_tokens: int) -> None:
+    def __init__(self, text: int, language_model: GPT2Config, prefix_tokens: int, whiten: bool) -> None:
         super().__init__()
         self.prefix_tokens = prefix_tokens
-        self.norm = nn.LayerNorm(text)
+        self.norm = Whitening(text) if whiten else nn.LayerNorm(text)
         self.prefix = nn.Linear(text, prefix_tokens * language_model.n_embd)
         self.language_model = GPT2LMHeadModel(language_model)
 

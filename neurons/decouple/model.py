@@ -26,7 +26,7 @@ class DecouplerSizes:
         Width of a CLIP text token; number of concepts.
     mask_size, latents
         (h, w) of the masks; (c, h, w) of a frame's latents.
-    decoder_width, prior_blocks, prefix_tokens
+    decoder_width, prior_blocks, prefix_tokens, whiten_text
         From the configuration.
     caption_tokens
         Longest description that is generated.
@@ -47,6 +47,7 @@ class DecouplerSizes:
     decoder_width: int
     prior_blocks: int
     prefix_tokens: int
+    whiten_text: bool
     caption_tokens: int
     heads_input: str
     language_model: dict[str, Any]
@@ -83,7 +84,8 @@ class TaskTensors:
 class DecouplerModel(nn.Module):
     """Four task heads and the prior (NEURONS section 3.3).
 
-    The motion projection starts from the brain model's and is trained on; the text projection is frozen.
+    The motion projection starts from the brain model's and is trained on or frozen (`decouple.train_motion`); the text
+    projection is frozen.
     """
 
     def __init__(self, sizes: DecouplerSizes, dropout: float = 0.0) -> None:
@@ -104,7 +106,7 @@ class DecouplerModel(nn.Module):
         )
         self.concepts = ConceptHead(sizes.channels, sizes.concepts, dropout)
         self.description = DescriptionHead(
-            sizes.text, GPT2Config(**sizes.language_model), sizes.prefix_tokens
+            sizes.text, GPT2Config(**sizes.language_model), sizes.prefix_tokens, sizes.whiten_text
         )
 
     def embed(self, brain: Tensor, prior_tokens: Tensor) -> tuple[Tensor, Tensor]:

@@ -156,7 +156,7 @@ def fit(
     texts = read_concept_texts(concepts)
     brain = compute_brain_tokens(encoder.to(place), data, read_held_out(brain_model), held_out)
     mean, scale = encoder.token_mean, encoder.token_scale
-    network = new_decoupler(settings, encoder.cpu(), columns, texts, train_clips).to(place)
+    network = new_decoupler(settings, encoder.cpu(), brain, columns, texts, train_clips).to(place)
     history = train(
         network,
         Decoupling(

@@ -44,6 +44,7 @@ def sizes() -> DecouplerSizes:
         decoder_width=16,
         prior_blocks=1,
         prefix_tokens=2,
+        whiten_text=True,
         caption_tokens=5,
         heads_input="brain",
         language_model=language_model_config().to_diff_dict(),

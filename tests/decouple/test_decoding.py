@@ -8,7 +8,7 @@ import torch
 
 from neurons.artifacts import provenance
 from neurons.decouple.decoding import ConceptTexts, DecodedTasks, Decoupler, load_decoupler, save_decoupler
-from neurons.decouple.heads import DescriptionHead
+from neurons.decouple.heads import SMALL_VARIANCE, DescriptionHead, Whitening
 from neurons.decouple.model import DecouplerModel
 
 from .conftest import WORDS, language_model_config, tokenizer
@@ -89,9 +89,28 @@ def test_masks_follow_the_text_of_the_most_probable_concept(
     assert np.array_equal(changed, top == top[0])
 
 
+def test_whitened_features_are_uncorrelated_and_small_differences_count() -> None:
+    torch.manual_seed(3)
+    spread = torch.tensor([3.0, 1.0, 0.5])
+    examples = torch.randn(4000, 3) * spread + 5.0
+    whitening = Whitening(3)
+    whitening.fit(examples)
+    covariance = torch.cov(whitening(examples).T)
+    expected = spread**2 / (spread**2 + SMALL_VARIANCE * 9.0)
+    assert torch.allclose(covariance, torch.diag(expected), atol=0.02)
+    assert whitening(examples).mean(dim=0).abs().max() < 1e-4
+
+
+def test_whitening_does_not_blow_up_a_constant_feature() -> None:
+    examples = torch.stack([torch.linspace(-1, 1, 50), torch.full((50,), 2.0)], dim=1)
+    whitening = Whitening(2)
+    whitening.fit(examples)
+    assert whitening(examples)[:, 1].abs().max() < 1e-5
+
+
 def test_greedy_generation_with_a_cache_equals_one_full_pass_per_token() -> None:
     torch.manual_seed(2)
-    head = DescriptionHead(16, language_model_config(), prefix_tokens=2).eval()
+    head = DescriptionHead(16, language_model_config(), prefix_tokens=2, whiten=False).eval()
     text = torch.randn(6, 16)
     with torch.no_grad():
         fast = head.generate(text, 5)

@@ -62,7 +62,7 @@ def trained(tmp_path: Path) -> Trained:
     )
     sizes = DecouplerSizes(
         FRAMES, TOKENS, WIDTH, TEXT, text_token=6, concepts=51, mask_size=(8, 8), latents=(4, 4, 4), decoder_width=8,
-        prior_blocks=1, prefix_tokens=1, caption_tokens=4, heads_input="brain",
+        prior_blocks=1, prefix_tokens=1, whiten_text=False, caption_tokens=4, heads_input="brain",
         language_model=language_model.to_diff_dict(),
     )  # fmt: skip
     save_decoupler(
