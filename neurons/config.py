@@ -254,6 +254,11 @@ class Decouple(Section):
         0.0, description="weight of a per-clip Dice term beside BCE"
     )
     dropout: Fraction = Field(0.1, description="dropout of the task heads")
+    caption_reading: Fraction = Field(
+        0.5,
+        description="share of the description loss in which the language model reads the captions' own CLIP embeddings, "
+        "with noise, instead of those decoded from the brain (0 is the paper)",
+    )
     train_motion: bool = Field(
         False,
         description="train the brain model's motion projection on (the paper); it is kept otherwise, and with it the text "

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from neurons.config import Decouple
 from neurons.decouple.data import BrainTokens, Column
 from neurons.decouple.decoding import ConceptTexts
+from neurons.decouple.heads import Whitening
 from neurons.decouple.losses import IGNORED, caption_loss, mask_loss, soft_contrastive
 from neurons.decouple.model import DecouplerModel
 from neurons.decouple.weights import TASKS, progressive_weights
@@ -20,6 +21,9 @@ from neurons.training import Batch, Progress
 
 TEXT_TEMPERATURE = 0.1
 """Of the contrastive text loss (paper)."""
+
+READING_NOISE = 0.4
+"""SD of the noise on captions' own whitened embeddings, as a share of the spread of each of their directions."""
 
 
 class Decoupling:
@@ -71,6 +75,11 @@ class Decoupling:
         # The prior is trained beside the heads; unless they read it, it has its own best epoch.
         self.judged = {"": "score", "prior.": "prior"} if settings.heads_input == "brain" else {"": "score"}
         self.constant_losses = constant_losses(columns, train, held_out)
+        self.caption_norm: nn.Module = model.description.norm
+        if settings.whiten_text:
+            whitening = Whitening(columns["caption"].features.shape[0]).to(self.device)
+            whitening.fit(columns["caption"].of(train).to(self.device))
+            self.caption_norm = whitening
 
     def fetch(self, indices: np.ndarray) -> Batch:
         """Brain tokens and truths of samples."""
@@ -88,6 +97,9 @@ class Decoupling:
         if self.settings.repeat_mixing:
             batch = {**batch, "brain": mix_repeats(batch["brain"])}
         terms = self.terms(batch, (progress.epoch + progress.batch / progress.batches) / progress.epochs)
+        if share := self.settings.caption_reading:
+            own = self.reading_loss(batch["caption"], batch["ids"])
+            terms["description"] = (1 - share) * terms["description"] + share * own
         factors = self.settings.weights.model_dump()
         if self.settings.progressive:
             factors |= {
@@ -125,6 +137,17 @@ class Decoupling:
             "text": contrastive(text, batch["caption"], TEXT_TEMPERATURE),
             "image": soft_contrastive(video, self.standardise(tokens), progress),
         }
+
+    def reading_loss(self, captions: Tensor, ids: Tensor) -> Tensor:
+        """Loss of describing from captions' own embeddings (B, T), with noise.
+
+        Brain data are few and noisy, so that a language model learns from them slowly how to read an embedding; that
+        part of its task it learns from the captions alone.
+        """
+        normed = self.caption_norm(captions)
+        noisy = normed + READING_NOISE * torch.randn_like(normed)
+        ids = _trimmed(ids)
+        return caption_loss(self.model.description.read(noisy, ids), ids)
 
     def validate(self) -> dict[str, float]:
         """Losses on held-out clips (responses averaged over repeats, as in the test data).

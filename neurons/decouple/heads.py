@@ -81,13 +81,17 @@ class DescriptionHead(nn.Module):
         self.prefix = nn.Linear(text, prefix_tokens * language_model.n_embd)
         self.language_model = GPT2LMHeadModel(language_model)
 
-    def prefixes(self, text: Tensor) -> Tensor:
-        """Prefix embeddings (B, prefix_tokens, n_embd) of text embeddings (B, T)."""
-        return self.prefix(self.norm(text)).unflatten(1, (self.prefix_tokens, -1))
+    def prefixes(self, normed: Tensor) -> Tensor:
+        """Prefix embeddings (B, prefix_tokens, n_embd) of normed text embeddings (B, T)."""
+        return self.prefix(normed).unflatten(1, (self.prefix_tokens, -1))
 
     def forward(self, text: Tensor, ids: Tensor) -> Tensor:
-        """Logits (B, L, vocabulary) of each caption token from the prefix and the tokens before it."""
-        prefix = self.prefixes(text)
+        """Logits (B, L, vocabulary) of each caption token from the text embedding and the tokens before it."""
+        return self.read(self.norm(text), ids)
+
+    def read(self, normed: Tensor, ids: Tensor) -> Tensor:
+        """The same from a text embedding that is normed already."""
+        prefix = self.prefixes(normed)
         known = self.language_model.transformer.wte(ids.clamp(min=0)[:, :-1])
         logits = self.language_model(inputs_embeds=torch.cat([prefix, known.to(prefix.dtype)], dim=1)).logits
         return logits[:, self.prefix_tokens - 1 :]
@@ -101,7 +105,7 @@ class DescriptionHead(nn.Module):
             int64 (B, <= longest); -100 from the end token on.
         """
         end = self.language_model.config.eos_token_id
-        prefix = self.prefixes(text)
+        prefix = self.prefixes(self.norm(text))
         present = torch.ones(prefix.shape[:2], dtype=torch.long, device=prefix.device)
         ids = self.language_model.generate(
             inputs_embeds=prefix,

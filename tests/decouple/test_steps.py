@@ -123,7 +123,13 @@ def test_the_model_says_which_brain_model_it_was_trained_on(study: Study, folder
     "changes",
     [
         {"heads_input": "prior"},
-        {"progressive": False, "dice_weight": 1.0, "prefix_tokens": 3, "whiten_text": False},
+        {
+            "progressive": False,
+            "dice_weight": 1.0,
+            "prefix_tokens": 3,
+            "whiten_text": False,
+            "caption_reading": 0.0,
+        },
     ],
     ids=["heads read the prior", "dice"],
 )
@@ -131,6 +137,15 @@ def test_variants_run(study: Study, vae: Model, tmp_path: Path, changes: dict) -
     optimiser = Optimiser(epochs=5, batch_size=20, learning_rate=1e-2)
     scores = run(study, tmp_path, vae, settings_for(study, optimiser=optimiser, **changes))
     assert scores["segmentation_dice"]["value"] > 0.3
+
+
+def test_the_language_model_learns_to_read_from_captions_alone(
+    study: Study, vae: Model, tmp_path: Path
+) -> None:
+    run(study, tmp_path, vae, settings_for(study, caption_reading=1.0))
+    losses = read_table(tmp_path / "training.tsv", ["epoch", "train_description", "validation_description"])
+    assert losses["train_description"].iloc[-1] < 0.3
+    assert losses["validation_description"].iloc[-1] > losses["train_description"].iloc[-1]
 
 
 def test_responses_on_other_vertices_are_refused(study: Study, vae: Model, tmp_path: Path) -> None:
