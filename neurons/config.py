@@ -253,6 +253,10 @@ class Decouple(Section):
     dice_weight: Annotated[float, Field(ge=0)] = Field(
         0.0, description="weight of a per-clip Dice term beside BCE"
     )
+    calibrate_masks: bool = Field(
+        True,
+        description="shift mask probabilities so that 0.5 is where validation clips are cut best; false is the paper",
+    )
     dropout: Fraction = Field(0.1, description="dropout of the task heads")
     caption_reading: Fraction = Field(
         0.5,

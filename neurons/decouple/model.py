@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import GPT2Config
 
@@ -86,11 +87,19 @@ class DecouplerModel(nn.Module):
 
     The motion projection starts from the brain model's and is trained on or frozen (`decouple.train_motion`); the text
     projection is frozen.
+
+    Attributes
+    ----------
+    mask_shift
+        Added to the logits of the masks in `run_tasks` (see `neurons.decouple.calibration`); 0 while training.
     """
+
+    mask_shift: Tensor
 
     def __init__(self, sizes: DecouplerSizes, dropout: float = 0.0) -> None:
         super().__init__()
         self.sizes = sizes
+        self.register_buffer("mask_shift", torch.zeros(()))
         self.motion = MotionProjection(sizes.channels, sizes.frames)
         self.text = TextProjection(sizes.channels, sizes.text).requires_grad_(False)
         self.prior = Prior(sizes.tokens, sizes.channels, sizes.prior_blocks, dropout)
@@ -144,7 +153,7 @@ class DecouplerModel(nn.Module):
         top = concepts.argmax(dim=1)
         features = self.decoder.features(video, concept_tokens[top], concept_valid[top])
         return TaskTensors(
-            mask=self.decoder.masks(features).float().sigmoid(),
+            mask=(self.decoder.masks(features).float() + self.mask_shift).sigmoid(),
             concepts=concepts,
             ids=self.description.generate(text, self.sizes.caption_tokens),
             latents=self.decoder.latents(features).float(),

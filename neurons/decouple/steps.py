@@ -16,6 +16,8 @@ from neurons.artifacts import (
     write_table,
 )
 from neurons.config import Decouple, Model
+from neurons.console import logger
+from neurons.decouple.calibration import calibrate_masks
 from neurons.decouple.data import compute_brain_tokens, read_captions, read_columns
 from neurons.decouple.decoding import (
     load_decoupler,
@@ -24,6 +26,7 @@ from neurons.decouple.decoding import (
 )
 from neurons.decouple.fit import Decoupling
 from neurons.decouple.picture import decode_latents, early_look
+from neurons.decouple.prior import prior_seeds
 from neurons.decouple.start import load_tokenizer, new_decoupler
 from neurons.decouple.validation import validation_scores
 from neurons.devices import choose_device, choose_dtype, use_threads
@@ -178,6 +181,11 @@ def fit(
         folder=checkpoints,
         fingerprint=fingerprint_of(made_by, files, device=place.type, dtype=dtype),
     )
+    if settings.calibrate_masks:
+        seeds = prior_seeds(settings.seed, split.validation)
+        truth = columns["masks"].of(held_out)
+        cut = calibrate_masks(network.eval(), brain.mean, truth, texts, seeds, settings.prior_steps)
+        logger.info("masks of held-out clips are cut best at a probability of %.2f, which becomes 0.5", cut)
     save_decoupler(
         model,
         network,
