@@ -126,7 +126,7 @@ def train_video(
     rows = motion.train_video_model(model, text_encoder, pool, seed, steps, batch, max_learning_rate, report)
     settings = {"batch": batch, "clips": len(pool), "max_learning_rate": max_learning_rate}
     made_by = recipe("neurons simulate train-video", seed, rows, **settings)
-    _save_video_model(output / VIDEO, model, text_encoder, tokenizer, rows, made_by)
+    _save_video_model(output / VIDEO, model, text_encoder, tokenizer, rows, made_by, "training_log.tsv")
 
 
 def _save_video_model(
@@ -136,6 +136,7 @@ def _save_video_model(
     tokenizer: CLIPTokenizer,
     rows: list[LogRow],
     made_by: Provenance,
+    log: str,
 ) -> None:
     fresh = text_to_image.new_unet(model.config.in_channels, text_encoder.config.hidden_size)
     unet, adapter = motion.split(model, fresh)
@@ -144,7 +145,7 @@ def _save_video_model(
     text_to_image.new_scheduler().save_pretrained(folder / "scheduler")
     copy.deepcopy(text_encoder).half().save_pretrained(folder / "text_encoder")
     tokenizer.save_pretrained(folder / "tokenizer")
-    write_log(folder, rows, made_by)
+    write_log(folder, rows, made_by, log)
 
 
 def continue_video(
@@ -158,6 +159,8 @@ def continue_video(
     threads: int = 1,
 ) -> None:
     """Train OUTPUT/video further on frames and clips in turn; WORK/video gets its state every 500 steps.
+
+    Each seed's course is logged in its own file, `training_log_continued_<seed>.tsv`.
 
     Parameters
     ----------
@@ -187,9 +190,16 @@ def continue_video(
     def save(folder: Path, rows: list[LogRow]) -> None:
         settings = {"frames": frames, "max_learning_rate": max_learning_rate, "planned_steps": steps}
         made_by = recipe("neurons simulate continue-video", seed, rows, **settings)
-        _save_video_model(folder, model, text_encoder, tokenizer, rows, made_by)
+        log = f"training_log_continued_{seed}.tsv"
+        _save_video_model(folder, model, text_encoder, tokenizer, rows, made_by, log)
 
     rows = mixed.train_mixed(
-        model, text_encoder, batches, steps, max_learning_rate, report, lambda log: save(work / VIDEO, log)
+        model,
+        text_encoder,
+        batches,
+        steps,
+        max_learning_rate,
+        report,
+        lambda so_far: save(work / VIDEO, so_far),
     )
     save(output / VIDEO, rows)
