@@ -37,6 +37,7 @@ from neurons.evaluate.resampling import block_bootstrap, block_permutations
 from neurons.evaluate.strict_tasks import caption_measures, concept_measures, mask_measures
 from neurons.evaluate.strict_videos import video_measures
 from neurons.evaluate.table import KEYS, records, score_frame, stack
+from neurons.evaluate.words import first_named
 
 
 def truth(
@@ -230,11 +231,11 @@ def _task_measures(
     yield from concept_measures(true_concepts, concepts, training, settings.concept_threshold, CONCEPTS)
     said = table_rows([table], ["caption"], ids)
     require_clips(ids, list(read_table(table, ["clip"])["clip"]), table)
-    described = table_rows(annotation, ["caption", "key_tag"], ids)
+    described = table_rows(annotation, ["caption", "key_tag", "tags"], ids)
     nouns = [str(tag) if pd.notna(tag) else None for tag in described["key_tag"]]
-    yield from caption_measures(
-        list(described["caption"]), nouns, list(said["caption"].fillna("").astype(str))
-    )
+    truth = [str(caption) for caption in described["caption"]]
+    subjects = [first_named(text, tags) for text, tags in zip(truth, described["tags"], strict=True)]
+    yield from caption_measures(truth, nouns, subjects, list(said["caption"].fillna("").astype(str)))
 
 
 def table(*, scores: list[Path], output: Path, json: Path) -> None:

@@ -115,7 +115,10 @@ def _own_value(statistic: Statistic, clips: int) -> float | None:
 
 
 def caption_measures(
-    references: Sequence[str], nouns: Sequence[str | None], hypotheses: Sequence[str]
+    references: Sequence[str],
+    nouns: Sequence[str | None],
+    subjects: Sequence[str | None],
+    hypotheses: Sequence[str],
 ) -> Iterator[Measure]:
     """Measures of captions.
 
@@ -125,6 +128,8 @@ def caption_measures(
         True captions.
     nouns
         Key objects; None for clips without one.
+    subjects
+        What the true captions name first; None for captions that name no tag.
     hypotheses
         Decoded captions.
     """
@@ -141,6 +146,10 @@ def caption_measures(
     yield mean_of_pairs("caption_verb", "captions", definition, *shares_verb(references, hypotheses))
     definition = "Share of clips whose decoded caption names the key object, by its tag, in the singular."
     yield mean_of_pairs("caption_object", "captions", definition, *names_object(nouns, hypotheses))
+    definition = (
+        "Share of clips whose decoded caption names the tag that the true caption names first, its subject."
+    )
+    yield mean_of_pairs("caption_subject", "captions", definition, *names_object(subjects, hypotheses))
     empty = np.array([not text or text == ["none"] for text in said], dtype=float)
     definition = "Number of decoded captions that are empty or 'None'."
     yield Measure(

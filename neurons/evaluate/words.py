@@ -80,6 +80,25 @@ def names(text: str, noun: str) -> bool:
     return any(tokens[i : i + len(wanted)] == wanted for i in range(len(tokens) - len(wanted) + 1))
 
 
+def first_named(text: str, nouns: Iterable[str]) -> str | None:
+    """The one of `nouns` that a text names first; the longest of several at one place; None if it names none.
+
+    In captions that begin with their subject ("a red car drives on a road") that is the subject.
+    """
+    tokens = [singular(word) for word in words(text)]
+    found = []
+    for noun in nouns:
+        wanted = [singular(word) for word in words(noun)]
+        at = [
+            i
+            for i in range(len(tokens) - len(wanted) + 1)
+            if wanted and tokens[i : i + len(wanted)] == wanted
+        ]
+        if at:
+            found.append((at[0], -len(wanted), noun))
+    return min(found)[2] if found else None
+
+
 def shares_verb(references: Sequence[str], hypotheses: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Whether reference i and hypothesis j have a verb in common, and whether reference i has one.
 

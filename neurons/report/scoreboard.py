@@ -29,7 +29,8 @@ HEADLINES = {
     "clip_truth": "CLIP to truth",
     "dice": "Dice",
     "concept_map": "concept mAP",
-    "caption_object": "object named",
+    "caption_object": "key object named",
+    "caption_subject": "subject named",
 }
 
 

@@ -93,8 +93,14 @@ def write_movie(folder: Path, movie: str, generator: np.random.Generator) -> Non
         mask[clip, :, place[0] : place[0] + 6, place[1] : place[1] + 6] = 1
     labels = {"concepts": concepts, "key_mask": mask}
     write_tensors(folder / "annotate" / movie / "labels.safetensors", labels, {}, ids)
+    tags = [TAGS[k] for k in kind]
     table = pd.DataFrame(
-        {"clip": ids, "caption": [CAPTIONS[k] for k in kind], "key_tag": [TAGS[k] for k in kind]}
+        {
+            "clip": ids,
+            "caption": [CAPTIONS[k] for k in kind],
+            "key_tag": tags,
+            "tags": [[tag] for tag in tags],
+        }
     )
     write_table(folder / "annotate" / movie / "annotation.parquet", table, {})
 

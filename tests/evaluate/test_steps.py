@@ -79,7 +79,7 @@ def perfect(study: Study, truth: Path, tmp_path_factory: pytest.TempPathFactory)
 def test_truth_as_prediction_is_perfect(perfect: tuple[pd.DataFrame, Path]) -> None:
     table, folder = perfect
     ones = "video_2way_gt1 video_50way_gt1 frame_2way_gt1 frame_50way_gt1 clip_truth ssim_gray2d dice iou concept_map"
-    ones += " concept_f1_micro concept_f1_macro caption_bleu4 caption_verb caption_object"
+    ones += " concept_f1_micro concept_f1_macro caption_bleu4 caption_verb caption_object caption_subject"
     assert table.loc[ones.split(), "value"].to_numpy(float) == pytest.approx(1.0, abs=1e-6)
     assert table.loc["psnr", "value"] == 100
     assert table.loc["psnr_capped", "value"] == table.loc["psnr_capped", "n"] == 20 * 6

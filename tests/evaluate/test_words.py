@@ -6,7 +6,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from neurons.evaluate.words import names, names_object, shares_verb, singular, verb_forms, verbs
+from neurons.evaluate.words import first_named, names, names_object, shares_verb, singular, verb_forms, verbs
 from neurons.simulate.vocabulary import STILL_VERBS, TRAVEL_VERBS, VERTICAL_VERBS
 
 
@@ -88,3 +88,17 @@ def test_no_verbs_anywhere() -> None:
     shared, has_verb = shares_verb(["a chair"], ["a tree"])
     assert not has_verb.any()
     assert np.all(shared == 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "nouns", "expected"),
+    [
+        ("a red car drives on a road near a dog", ["dog", "road", "car"], "car"),
+        ("two dogs chase a ball", ["ball", "dog"], "dog"),
+        ("a fire truck waits", ["truck", "fire truck", "fire"], "fire truck"),
+        ("nothing to see", ["dog"], None),
+        ("a dog", [], None),
+    ],
+)
+def test_first_named(text: str, nouns: list[str], expected: str | None) -> None:
+    assert first_named(text, nouns) == expected

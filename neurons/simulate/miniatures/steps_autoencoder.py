@@ -67,7 +67,9 @@ def refine_vae_decoder(
     torch.set_num_threads(threads)
     folder = output / VAE
     model = load_vae(output)
-    model.register_to_config(_name_or_path=VAE)  # otherwise the folder of this machine is saved with the weights
+    model.register_to_config(
+        _name_or_path=VAE
+    )  # otherwise the folder of this machine is saved with the weights
     rows = autoencoder.refine_decoder(model, seed, steps, batch, frames, max_learning_rate, report)
     model.half().save_pretrained(folder)
     settings = {"batch": batch, "frames": frames, "max_learning_rate": max_learning_rate}
