@@ -11,6 +11,7 @@ Nothing here stores a time stamp or a machine path: the same inputs give the sam
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import importlib.metadata
 import json
@@ -188,9 +189,14 @@ def _identity(file: Path) -> str:
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; it becomes `path` only if the block ends without an error."""
+    """Yield a path beside `path` to write to; it becomes `path` only if the block ends without an error.
+
+    What a killed process left beside `path` is removed first: a path has one writer at a time.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.stem)}.????????{glob.escape(path.suffix)}"):
+        left.unlink(missing_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)

@@ -129,7 +129,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_a_write_killed_in_the_middle_leaves_no_file_of_that_name(tmp_path):
+def test_a_write_killed_in_the_middle_leaves_no_file_of_that_name_and_the_next_clears_up(tmp_path):
     program = textwrap.dedent(
         f"""
         import os, pathlib, signal
@@ -142,6 +142,11 @@ def test_a_write_killed_in_the_middle_leaves_no_file_of_that_name(tmp_path):
     done = subprocess.run([sys.executable, "-c", program], check=False)
     assert done.returncode == -signal.SIGKILL
     assert not (tmp_path / "a.bin").exists()
+    assert len(list(tmp_path.iterdir())) == 1
+    (tmp_path / ".a.b.12345678.bin").write_bytes(b"of another file, a.b.bin")
+    with artifacts.atomic(tmp_path / "a.bin") as temporary:
+        temporary.write_bytes(b"whole")
+    assert {file.name for file in tmp_path.iterdir()} == {"a.bin", ".a.b.12345678.bin"}
 
 
 def test_files_are_readable_by_the_group_as_the_umask_says(tmp_path):
