@@ -280,7 +280,7 @@ class Decouple(Section):
         True, description="whiten the text embedding before the language model; false: layer norm (the paper)"
     )
     language_model: Model = Model(path="resources/miniatures/gpt2")
-    optimiser: Optimiser = Optimiser(epochs=8, batch_size=32, learning_rate=1e-3)
+    optimiser: Optimiser = Optimiser(epochs=10, batch_size=32, learning_rate=1e-3)
 
 
 class ControlImage(Section):
@@ -307,7 +307,7 @@ class Video(Section):
         None,
         description="width and height of the videos, in px; null: the size that the model was trained on",
     )
-    steps: Count = Field(10, description="sampling steps of a full trajectory (paper scale: 25)")
+    steps: Count = Field(12, description="sampling steps of a full trajectory (paper scale: 25)")
     guidance: Positive = Field(4.0, description="classifier-free guidance scale (paper scale: 8.5)")
     strength: Annotated[float, Field(gt=0, le=1)] = Field(
         0.8, description="share of the trajectory that is run from the noised blurry video; 1 ignores it"
