@@ -11,10 +11,11 @@ from neurons.artifacts import InputError
 from neurons.console import logger, start_logging
 
 # The map of the house: stage -> module -> steps. A step's module is imported only when the step is called, since
-# the libraries of some stages take seconds to load.
+# the libraries of some stages take seconds to load; a stage's light steps are apart from its heavy ones for that.
 STEPS: dict[str, dict[str, tuple[str, ...]]] = {
     "simulate": {
-        "neurons.simulate.steps": ("run_table", "movie", "brain", "run"),
+        "neurons.simulate.steps": ("run_table", "brain", "run"),
+        "neurons.simulate.movie_steps": ("movie",),
         "neurons.simulate.miniatures.steps_recognition": (
             "train_clip",
             "train_captioner",
@@ -33,14 +34,21 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
         "neurons.simulate.miniatures.steps_judging": ("judge_diffusion",),
     },
     "cut": {"neurons.cut.steps": ("clips", "playback")},
-    "preprocess": {"neurons.preprocess.steps": ("run", "select", "gather", "quality")},
+    "preprocess": {
+        "neurons.preprocess.steps": ("run", "gather"),
+        "neurons.preprocess.selection_steps": ("select", "quality"),
+    },
     "annotate": {"neurons.annotate.steps": ("clips",)},
     "embed": {"neurons.embed.steps": ("images", "latents", "captions", "concepts")},
     "pretrain": {"neurons.pretrain.steps": ("fit",)},
     "decouple": {"neurons.decouple.steps": ("fit",)},
-    "reconstruct": {"neurons.reconstruct.steps": ("decode", "oracle", "control", "videos", "gather")},
+    "reconstruct": {
+        "neurons.reconstruct.steps": ("decode", "control", "videos"),
+        "neurons.reconstruct.gathering_steps": ("oracle", "gather"),
+    },
     "evaluate": {
-        "neurons.evaluate.steps": ("truth", "features", "scores", "table"),
+        "neurons.evaluate.feature_steps": ("truth", "features"),
+        "neurons.evaluate.steps": ("scores", "table"),
         "neurons.evaluate.reference_steps": ("mean", "retrieval"),
     },
     "report": {"neurons.report.steps": ("page",)},

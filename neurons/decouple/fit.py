@@ -109,7 +109,7 @@ class Decoupling:
         return {"loss": total, **terms}
 
     def terms(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        """Each loss, unweighted; the truth's own key concept drives the decoder.
+        """Each loss, unweighted (the image loss only if it has a weight); the truth's own key concept drives the decoder.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class Decoupling:
         concept = batch["key_concept"]
         features = self.model.decoder.features(video, self.text_tokens[concept], self.text_valid[concept])
         ids = _trimmed(batch["ids"])
-        return {
+        terms = {
             "segmentation": mask_loss(
                 self.model.decoder.masks(features).float(), batch["masks"], self.settings.dice_weight
             ),
@@ -135,8 +135,10 @@ class Decoupling:
             ),
             "prior": prior_loss,
             "text": contrastive(text, batch["caption"], TEXT_TEMPERATURE),
-            "image": soft_contrastive(video, self.standardise(tokens), progress),
         }
+        if self.settings.weights.image:  # over all frames and tokens, it costs as much as a task head
+            terms["image"] = soft_contrastive(video, self.standardise(tokens), progress)
+        return terms
 
     def reading_loss(self, captions: Tensor, ids: Tensor) -> Tensor:
         """Loss of describing from captions' own embeddings (B, T), with noise.

@@ -1,11 +1,10 @@
-"""Steps of the stage `evaluate`."""
+"""The steps of `evaluate` that need no frozen model: scores and the table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from neurons.annotate.concepts import CONCEPTS
@@ -18,19 +17,14 @@ from neurons.artifacts import (
     seed_for,
     write_json,
     write_table,
-    write_tensors,
 )
 from neurons.config import Evaluate
 from neurons.console import logger, track
-from neurons.devices import choose_device, choose_dtype, use_threads
-from neurons.evaluate.classifiers import describe_videos
 from neurons.evaluate.inputs import (
     finite,
-    predicted_frames,
     read_videos,
     require_clips,
     table_rows,
-    wanted_times,
 )
 from neurons.evaluate.measures import COLUMNS, Measure, row
 from neurons.evaluate.resampling import block_bootstrap, block_permutations
@@ -38,92 +32,6 @@ from neurons.evaluate.strict_tasks import caption_measures, concept_measures, ma
 from neurons.evaluate.strict_videos import video_measures
 from neurons.evaluate.table import KEYS, records, score_frame, stack
 from neurons.evaluate.words import first_named
-
-
-def truth(
-    *,
-    frames: list[Path],
-    settings: Evaluate,
-    device: str = "auto",
-    precision: str = "auto",
-    threads: int = 1,
-    output: Path,
-) -> None:
-    """Run the frozen models on the true videos of the test movies.
-
-    Parameters
-    ----------
-    frames
-        Cut frames of the test movies.
-    settings
-        Section `evaluate` of the configuration.
-    device, precision, threads
-        Where the models run (section `compute`).
-    output
-        Class probabilities and CLIP embeddings (written, safetensors).
-    """
-    pixels, ids = gather(frames, "frames")
-    _describe(
-        "evaluate truth", pixels, ids, {"frames": frames}, settings, (device, precision, threads), output
-    )
-
-
-def features(
-    *,
-    videos: Path,
-    frames: list[Path],
-    settings: Evaluate,
-    device: str = "auto",
-    precision: str = "auto",
-    threads: int = 1,
-    output: Path,
-) -> None:
-    """Run the frozen models on predicted videos, at the times of the true frames.
-
-    Parameters
-    ----------
-    videos
-        Predicted videos.
-    frames
-        Cut frames of the test movies, for their times.
-    settings
-        Section `evaluate` of the configuration.
-    device, precision, threads
-        Where the models run (section `compute`).
-    output
-        Class probabilities and CLIP embeddings (written, safetensors).
-
-    Raises
-    ------
-    InputError
-        If clips differ from those of the test movies, or a true time has no predicted frame.
-    """
-    times, ids = wanted_times(frames)
-    pixels, _ = predicted_frames(videos, ids, times)
-    inputs: dict[str, Path | Sequence[Path]] = {"videos": videos, "frames": frames}
-    _describe("evaluate features", pixels, ids, inputs, settings, (device, precision, threads), output)
-
-
-def _describe(
-    step: str,
-    pixels: np.ndarray,
-    ids: list[str],
-    inputs: Mapping[str, Path | Sequence[Path]],
-    settings: Evaluate,
-    where: tuple[str, str, int],
-    output: Path,
-) -> None:
-    device, precision, threads = where
-    use_threads(threads)
-    chosen = choose_device(device)
-    arrays, facts = describe_videos(pixels, settings, chosen, choose_dtype(precision, chosen))
-    parameters = {
-        **facts["models"],
-        "batch_size": settings.batch_size,
-        "precision": precision,
-        "threads": threads,
-    }
-    write_tensors(output, arrays, provenance(step, inputs, parameters), ids, **facts)
 
 
 def scores(

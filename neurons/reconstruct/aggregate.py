@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from neurons.config import Reconstruct
 from neurons.reconstruct.emphasis import emphasise, resize
 from neurons.reconstruct.latents import to_frames, to_latents
-from neurons.reconstruct.timing import frame_times, interpolate, nearest, source_frame
+from neurons.reconstruct.timing import frame_times, nearest, source_frame
 from neurons.reconstruct.video_model import VideoModel
 
 
@@ -107,3 +108,23 @@ def emphasised_controls(images: Tensor, masks: Tensor, model: VideoModel, settin
     if settings.mask_space == "pixel":
         return emphasise(images, masks, settings.mask_floor)
     return to_frames(model.vae, emphasise(to_latents(model.vae, images), masks, settings.mask_floor))
+
+
+def interpolate(frames: Tensor, from_times: np.ndarray, to_times: np.ndarray) -> Tensor:
+    """Frames at other times, linear between neighbours and constant beyond the ends.
+
+    Parameters
+    ----------
+    frames
+        (B, F, ...), shown at `from_times` (F,), which increase.
+    to_times
+        (T,), in the same unit.
+
+    Returns
+    -------
+    Tensor
+        (B, T, ...).
+    """
+    identity = np.eye(len(from_times))
+    weights = np.stack([np.interp(to_times, from_times, row) for row in identity], axis=1)
+    return torch.einsum("tf,bf...->bt...", torch.from_numpy(weights).to(frames), frames)

@@ -1,10 +1,8 @@
-"""When frames of a clip are shown, and frames at other times by linear interpolation."""
+"""When frames of a clip are shown."""
 
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor
 
 MIDDLE = 0.5
 
@@ -37,23 +35,3 @@ def source_frame(frames: int) -> int:
 def nearest(times: np.ndarray, time_s: float) -> int:
     """Index of the time nearest to `time_s`; the earlier of two equally near ones."""
     return int(np.argmin(np.abs(times - time_s)))
-
-
-def interpolate(frames: Tensor, from_times: np.ndarray, to_times: np.ndarray) -> Tensor:
-    """Frames at other times, linear between neighbours and constant beyond the ends.
-
-    Parameters
-    ----------
-    frames
-        (B, F, ...), shown at `from_times` (F,), which increase.
-    to_times
-        (T,), in the same unit.
-
-    Returns
-    -------
-    Tensor
-        (B, T, ...).
-    """
-    identity = np.eye(len(from_times))
-    weights = np.stack([np.interp(to_times, from_times, row) for row in identity], axis=1)
-    return torch.einsum("tf,bf...->bt...", torch.from_numpy(weights).to(frames), frames)

@@ -17,7 +17,7 @@ from neurons.artifacts import (
     read_table,
     write_tensors,
 )
-from neurons.config import Decouple, Model, Optimiser
+from neurons.config import Decouple, Model, Optimiser, TaskWeights
 from neurons.decouple.decoding import load_decoupler
 from neurons.decouple.steps import fit
 from neurons.pretrain.store import load_brain_model
@@ -88,8 +88,9 @@ def test_every_task_of_a_linear_study_beats_the_best_constant_answer(folder: Pat
 
 
 def test_the_log_names_every_loss_and_the_picture_exists(folder: Path) -> None:
-    losses = ("segmentation", "concepts", "description", "blurry_video", "prior", "text", "image")
+    losses = ("segmentation", "concepts", "description", "blurry_video", "prior", "text")
     history = read_table(folder / "training.tsv", ["epoch", *(f"train_{name}" for name in losses)])
+    assert "train_image" not in read_table(folder / "training.tsv").columns, "an image loss without a weight"
     assert list(history["epoch"]) == list(range(1, 31))
     assert (folder / "early_look.png").read_bytes().startswith(b"\x89PNG")
     assert not (folder / "checkpoints").exists()
@@ -101,6 +102,15 @@ def test_text_projection_stays_and_motion_projection_learns(study: Study, folder
     for name, value in brain.text.state_dict().items():
         assert torch.equal(decoupler.text.state_dict()[name], value)
     assert not torch.equal(decoupler.motion.linear.weight, brain.motion.linear.weight)
+
+
+def test_an_image_loss_with_a_weight_is_learned_from_and_logged(
+    study: Study, vae: Model, tmp_path: Path
+) -> None:
+    optimiser = Optimiser(epochs=1, batch_size=20, learning_rate=1e-3)
+    run(study, tmp_path, vae, settings_for(study, optimiser=optimiser, weights=TaskWeights(image=1.0)))
+    history = read_table(tmp_path / "training.tsv", ["train_loss", "train_image"])
+    assert history["train_image"].iloc[0] > 0
 
 
 def test_motion_projection_stays_by_default(study: Study, vae: Model, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from neurons.artifacts import InputError, TensorFile, gather, read_table, write_table, write_tensors
-from neurons.evaluate import reference_steps, steps
+from neurons.evaluate import feature_steps, reference_steps, steps
 from tests.evaluate.conftest import TAGS, TEST, TRAIN, Study
 
 TIME_S = [(i + 0.5) / 8 for i in range(16)]
@@ -19,7 +19,7 @@ SHOWN = [0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 5]
 @pytest.fixture(scope="module")
 def truth(study: Study) -> Path:
     output = study.folder / "truth.safetensors"
-    steps.truth(
+    feature_steps.truth(
         frames=study.movies("cut", "frames.safetensors", TEST), settings=study.settings, output=output
     )
     return output
@@ -49,7 +49,7 @@ def score(
     """Features and scores of predicted videos, by metric."""
     frames = study.movies("cut", "frames.safetensors", TEST)
     features = folder / "features.safetensors"
-    steps.features(videos=videos, frames=frames, settings=study.settings, output=features)
+    feature_steps.features(videos=videos, frames=frames, settings=study.settings, output=features)
     steps.scores(
         variant="ours",
         subject="subject1",

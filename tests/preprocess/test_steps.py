@@ -12,7 +12,7 @@ import pytest
 
 from neurons.artifacts import InputError, TensorFile, hash_vertices, read_json, read_table
 from neurons.config import Preprocess, Selection
-from neurons.preprocess import atlas, steps
+from neurons.preprocess import atlas, selection_steps, steps
 
 CLIPS = 16
 TRAIN = ("seg1", "seg2", "seg3", "seg9", "seg10", "seg11")
@@ -93,7 +93,7 @@ def study(
             preprocess(folder, path, movie, repeat, onset_s)
             path.unlink()
     study = Study(folder, evoked)
-    steps.select(
+    selection_steps.select(
         subject="subject1", runs=study.train, settings=Selection(correction="fdr"), selection=study.selection
     )
     return study
@@ -124,7 +124,7 @@ def judged(study: Study) -> Study:
 
 
 def judge(study: Study, folder: Path) -> None:
-    steps.quality(
+    selection_steps.quality(
         subject="subject1",
         runs=study.train + study.test,
         selection=study.selection,
@@ -207,9 +207,11 @@ def test_selection_needs_repeats_and_movies(study: Study, tmp_path: Path) -> Non
     settings = Selection()
     with pytest.raises(InputError, match=r"one run only: seg10\."):
         runs = [run for run in study.train if run != study.run("seg10", 2)]
-        steps.select(subject="subject1", runs=runs, settings=settings, selection=tmp_path / "s.parquet")
+        selection_steps.select(
+            subject="subject1", runs=runs, settings=settings, selection=tmp_path / "s.parquet"
+        )
     with pytest.raises(InputError, match="needs at least two, found 1"):
-        steps.select(
+        selection_steps.select(
             subject="subject1", runs=study.train[:2], settings=settings, selection=tmp_path / "s.parquet"
         )
 
@@ -217,7 +219,9 @@ def test_selection_needs_repeats_and_movies(study: Study, tmp_path: Path) -> Non
 def test_runs_must_fit_together(study: Study, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         runs = [*study.train, study.run("seg1", 1)]
-        steps.select(subject="subject2", runs=runs, settings=Selection(), selection=tmp_path / "s.parquet")
+        selection_steps.select(
+            subject="subject2", runs=runs, settings=Selection(), selection=tmp_path / "s.parquet"
+        )
     assert "run seg1_1 is given 2 times" in str(caught.value)
     assert f"{study.run('seg1', 1)} is of 'subject1'" in str(caught.value)
 
@@ -230,7 +234,9 @@ def test_one_file_under_two_names(study: Study, tmp_path: Path, write_run: Write
     for repeat, output in enumerate(runs, start=1):
         preprocess(study.folder, bold, "seg1", repeat, 2.0, responses=output)
     with pytest.raises(InputError, match="runs seg1_1, seg1_2 were made of files with the same content"):
-        steps.select(subject="subject1", runs=runs, settings=Selection(), selection=tmp_path / "s.parquet")
+        selection_steps.select(
+            subject="subject1", runs=runs, settings=Selection(), selection=tmp_path / "s.parquet"
+        )
 
 
 def test_training_keeps_repeats_apart_in_natural_order(gathered: Study) -> None:
@@ -292,7 +298,9 @@ def test_the_order_of_the_files_does_not_matter(gathered: Study, tmp_path: Path)
 def test_test_runs_cannot_take_part_in_training_or_selection(gathered: Study, tmp_path: Path) -> None:
     mixed = tmp_path / "mixed.parquet"
     runs = [*gathered.train, *gathered.test[:2]]
-    steps.select(subject="subject1", runs=runs, settings=Selection(correction="fdr"), selection=mixed)
+    selection_steps.select(
+        subject="subject1", runs=runs, settings=Selection(correction="fdr"), selection=mixed
+    )
     with pytest.raises(InputError, match="vertices were selected with run test1_1"):
         gather(gathered, selection=mixed)
     with pytest.raises(InputError, match="movie seg1 is in both splits"):
@@ -305,7 +313,7 @@ def test_training_movies_with_different_numbers_of_repeats(study: Study, tmp_pat
     runs = study.train[:4] + [study.run("test1", repeat) for repeat in (1, 2, 4)]
     selection = tmp_path / "s.parquet"
     settings = Selection(correction="fdr", alpha=0.5, fallback_top=100)
-    steps.select(subject="subject1", runs=runs, settings=settings, selection=selection)
+    selection_steps.select(subject="subject1", runs=runs, settings=settings, selection=selection)
     with pytest.raises(InputError, match=r"seg1: 2, seg2: 2, test1: 3"):
         gather(study, train_runs=runs, test_runs=[study.run("test2", 1)], selection=selection)
 
@@ -334,7 +342,7 @@ def test_quality_summary(judged: Study, responsive: np.ndarray) -> None:
 
 def test_same_inputs_same_bytes(judged: Study, tmp_path: Path) -> None:
     judge(judged, tmp_path)
-    steps.select(
+    selection_steps.select(
         subject="subject1",
         runs=judged.train,
         settings=Selection(correction="fdr"),

@@ -8,7 +8,7 @@ import pandas as pd
 from neurons.annotate.concepts import CONCEPTS
 from neurons.artifacts import TensorFile, provenance, read_table, write_table, write_tensors
 from neurons.config import Reconstruct
-from neurons.reconstruct import steps
+from neurons.reconstruct import gathering_steps
 
 
 def write_movie(folder, movie, start):
@@ -45,7 +45,7 @@ def test_the_oracle_is_the_truth_of_every_clip(tmp_path):
         return [tmp_path / f"{movie}_{name}.safetensors" for movie in order]
 
     output, table = tmp_path / "decoded.safetensors", tmp_path / "decoded.tsv"
-    steps.oracle(
+    gathering_steps.oracle(
         annotation=[tmp_path / "test1.parquet", tmp_path / "test2.parquet"],
         labels=files("labels", ("test2", "test1")),
         image_tokens=files("tokens"),

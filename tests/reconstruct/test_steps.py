@@ -18,7 +18,7 @@ from neurons.artifacts import (
     write_table,
     write_tensors,
 )
-from neurons.reconstruct import steps
+from neurons.reconstruct import gathering_steps, steps
 from neurons.reconstruct.chunk import ChunkOfClips
 from neurons.reconstruct.video_model import VideoModel
 
@@ -39,7 +39,7 @@ def run_videos(inputs, models, folder, chunk=0, chunks=1, settings=None):
 
 def gather(inputs, manifests, folder):
     output = folder / "videos.safetensors"
-    steps.gather(manifests=manifests, decoded=inputs.decoded, clips=folder / "clips", output=output)
+    gathering_steps.gather(manifests=manifests, decoded=inputs.decoded, clips=folder / "clips", output=output)
     return TensorFile(output)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from neurons.reconstruct.timing import frame_times, interpolate, nearest, source_frame
+from neurons.reconstruct.aggregate import interpolate
+from neurons.reconstruct.timing import frame_times, nearest, source_frame
 
 
 def bump(positions, width=64):

@@ -13,7 +13,7 @@ import pytest
 
 from neurons.artifacts import InputError, TensorFile, read_table
 from neurons.config import Simulate
-from neurons.simulate import steps
+from neurons.simulate import movie_steps
 from neurons.simulate.annotations import instance_table, scene_table, timeline_of
 from neurons.simulate.design import simulated_runs
 from neurons.simulate.movies import draw_combinations, sample_timeline, scene_at
@@ -31,7 +31,7 @@ def make_movie(folder: Path, movie: str, settings: Simulate = SETTINGS) -> dict[
     names = {"video": "mp4", "captions": "captions.tsv", "instances": "instances.tsv"}
     names |= {"masks": "masks.safetensors", "scenes": "scenes.parquet"}
     paths = {role: folder / f"{movie}_{role}.{suffix.split('.')[-1]}" for role, suffix in names.items()}
-    steps.movie(runs=runs, movie=movie, settings=settings, **paths)
+    movie_steps.movie(runs=runs, movie=movie, settings=settings, **paths)
     return paths
 
 
