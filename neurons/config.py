@@ -307,6 +307,11 @@ class Video(Section):
         None,
         description="width and height of the videos, in px; null: the size that the model was trained on",
     )
+    scheduler: str | None = Field(
+        None,
+        description="sampler: a scheduler class of diffusers, such as DPMSolverMultistepScheduler; null: the one that the "
+        "model's folder names",
+    )
     steps: Count = Field(12, description="sampling steps of a full trajectory (paper scale: 25)")
     guidance: Positive = Field(4.0, description="classifier-free guidance scale (paper scale: 8.5)")
     strength: Annotated[float, Field(gt=0, le=1)] = Field(

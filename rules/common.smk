@@ -27,8 +27,10 @@ TEST_MOVIES = list(RUNS.loc[RUNS["split"] == "test", "movie"].unique())
 VARIANTS = list(CONFIG.variants)
 CHUNKS = list(range(CONFIG.reconstruct.chunks))
 
-# Every job finds the package in this checkout, whatever environment it runs in.
+# Every job finds the package in this checkout, and the Python beside this Snakemake unless it has an environment of its
+# own (whose activation puts it first).
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={ROOT}; ")
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 wildcard_constraints:

@@ -7,7 +7,7 @@ from typing import Any
 
 import diffusers
 import torch
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, SchedulerMixin
 
 from neurons.artifacts import InputError, hash_file
 from neurons.config import Model
@@ -27,13 +27,18 @@ def load_vae(model: Model, key: str, device: torch.device) -> AutoencoderKL:
     return load_network(AutoencoderKL, model, key, device, torch.float32)
 
 
-def load_scheduler(model: Model, key: str) -> Any:
-    """The sampler that ``scheduler/scheduler_config.json`` of the folder names.
+def load_scheduler(model: Model, key: str, name: str | None = None) -> Any:
+    """The sampler that ``scheduler/scheduler_config.json`` of the folder names, or another class with its noise schedule.
+
+    Parameters
+    ----------
+    name
+        Scheduler class of diffusers; None is the folder's own.
 
     Raises
     ------
     InputError
-        If there is none, or diffusers has no such class.
+        If there is no such file, or diffusers has no such scheduler.
     """
     try:  # whichever scheduler class reads the file, it says which one is meant
         config = diffusers.DDIMScheduler.load_config(
@@ -41,10 +46,15 @@ def load_scheduler(model: Model, key: str) -> Any:
         )
     except OSError as error:
         raise InputError(f"{key}: {model.path} has no scheduler/scheduler_config.json ({error})") from error
-    name = config.get("_class_name", "")
-    if not hasattr(diffusers, name):
-        raise InputError(f"{key}: {model.path}/scheduler names the class {name!r}, which diffusers lacks")
-    return getattr(diffusers, name).from_config(config)
+    chosen = name or config.get("_class_name", "")
+    kind = getattr(diffusers, chosen, None)
+    if not (isinstance(kind, type) and issubclass(kind, SchedulerMixin)):
+        where = f"{key.rpartition('.')[0]}.scheduler" if name else f"{key}: {model.path}/scheduler"
+        raise InputError(
+            f"{where} names {chosen!r}; expected a scheduler class of diffusers, such as DDIMScheduler or "
+            "DPMSolverMultistepScheduler"
+        )
+    return kind.from_config(config)
 
 
 def identify(model: Model) -> dict[str, str | None]:

@@ -75,7 +75,7 @@ class VideoModel:
         return cls(
             unet=unet.to(device, memory_format=torch.channels_last),
             controlnet=controlnet.to(memory_format=torch.channels_last),
-            scheduler=load_scheduler(base, f"{key}.base"),
+            scheduler=load_scheduler(base, f"{key}.base", settings.scheduler),
             vae=load_vae(vae, "embed.vae", device),
             text_encoder=load_network(CLIPTextModel, texts, f"{key}.text_encoder", device, torch.float32),
             tokenizer=load_pretrained(CLIPTokenizer, words, f"{key}.tokenizer"),

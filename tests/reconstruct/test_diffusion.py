@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, EulerDiscreteScheduler
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 
 from neurons.reconstruct import diffusion
 
@@ -42,7 +42,7 @@ def test_full_strength_ignores_the_blurry_video_and_none_returns_it():
     assert diffusion.starting_point(scheduler, clean, noise, timesteps[:0], 0.01) is clean
 
 
-@pytest.mark.parametrize("kind", [DDIMScheduler, EulerDiscreteScheduler])
+@pytest.mark.parametrize("kind", [DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler])
 @pytest.mark.parametrize("strength", [0.3, 0.7, 1.0])
 def test_a_perfect_network_recovers_the_clean_signal(kind, strength):
     """The exact noise of a single known point leads back to that point from wherever the trajectory starts."""

@@ -6,10 +6,12 @@ import logging
 
 import pytest
 import torch
+from diffusers import DPMSolverMultistepScheduler
 from torch import nn
 
 from neurons.artifacts import InputError
 from neurons.config import Model
+from neurons.reconstruct.loading import load_scheduler
 from neurons.reconstruct.video_model import Remembering, VideoModel
 
 CPU = torch.device("cpu")
@@ -135,3 +137,19 @@ def test_a_missing_model_names_the_key_and_the_folder(models):
         VideoModel.load(settings.video, models.vae, CPU, torch.float32)
     with pytest.raises(InputError, match=r"embed\.vae"):
         VideoModel.load(models.settings.video, Model(path="no/such/folder"), CPU, torch.float32)
+
+
+def test_the_sampler_is_the_one_the_configuration_names(models):
+    video = models.settings.video.model_copy(update={"scheduler": "DPMSolverMultistepScheduler"})
+    settings = models.settings.model_copy(update={"video": video})
+    model = VideoModel.load(video, models.vae, CPU, torch.float32)
+    assert isinstance(model.scheduler, DPMSolverMultistepScheduler)
+    own = load_scheduler(models.settings.video.base, "reconstruct.video.base")
+    assert model.scheduler.config.prediction_type == own.config.prediction_type
+    assert sample(model, settings, rows=(0, 1)).isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["UNetMotionModel", "DPMSolver", "torch"])
+def test_a_sampler_that_diffusers_lacks_is_refused_with_the_key(models, name):
+    with pytest.raises(InputError, match=rf"reconstruct.video.scheduler names '{name}'.*DDIMScheduler"):
+        load_scheduler(models.settings.video.base, "reconstruct.video.base", name)
