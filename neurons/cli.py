@@ -50,6 +50,7 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
         "neurons.evaluate.feature_steps": ("truth", "features"),
         "neurons.evaluate.steps": ("scores", "table"),
         "neurons.evaluate.reference_steps": ("mean", "retrieval"),
+        "neurons.evaluate.standalone_steps": ("videos",),
     },
     "report": {"neurons.report.steps": ("page",)},
 }

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import (
+    AutoConfig,
     AutoImageProcessor,
     CLIPModel,
     VideoMAEForVideoClassification,
@@ -80,6 +81,23 @@ def describe_videos(
         "video_classes": by_clip.shape[-1],
         "models": references,
     }
+
+
+def frames_taken(settings: Evaluate) -> int:
+    """Frames per clip that the video classifier takes.
+
+    Raises
+    ------
+    InputError
+        If its configuration cannot be read.
+    """
+    model = settings.video_classifier
+    try:
+        return int(AutoConfig.from_pretrained(model.path, revision=model.revision).num_frames)
+    except OSError as error:
+        raise InputError(
+            f"evaluate.video_classifier: {model.path!r} is neither a folder with config.json nor a known hub id ({error})"
+        ) from error
 
 
 def _load(kind: Any, reference: Model, key: str, device: torch.device, dtype: torch.dtype) -> Any:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from neurons.artifacts import split_clip_id
+from neurons.artifacts import seed_for, split_clip_id
+from neurons.config import Evaluate
 
 IntArray = np.ndarray
 
@@ -74,3 +75,12 @@ def block_permutations(clip_ids: Sequence[str], block_clips: int, samples: int, 
     for permutation in permutations:
         permutation[ordered] = np.concatenate([blocks[i] for i in generator.permutation(len(blocks))])
     return permutations
+
+
+def resamples(clip_ids: Sequence[str], settings: Evaluate) -> tuple[IntArray, IntArray]:
+    """Permutations and bootstrap samples of clips, as the section `evaluate` asks for them."""
+    block, seed = settings.block_clips, settings.seed
+    return (
+        block_permutations(clip_ids, block, settings.permutations, seed_for(seed, "permutations")),
+        block_bootstrap(clip_ids, block, settings.bootstrap, seed_for(seed, "bootstrap")),
+    )

@@ -14,7 +14,6 @@ from neurons.artifacts import (
     gather,
     provenance,
     read_table,
-    seed_for,
     write_json,
     write_table,
 )
@@ -27,7 +26,7 @@ from neurons.evaluate.inputs import (
     table_rows,
 )
 from neurons.evaluate.measures import COLUMNS, Measure, row
-from neurons.evaluate.resampling import block_bootstrap, block_permutations
+from neurons.evaluate.resampling import resamples
 from neurons.evaluate.strict_tasks import caption_measures, concept_measures, mask_measures
 from neurons.evaluate.strict_videos import video_measures
 from neurons.evaluate.table import KEYS, records, score_frame, stack
@@ -80,12 +79,7 @@ def scores(
         If clips, frame sizes, mask sizes, classes or models differ, or values are not finite.
     """
     ids = TensorFile(truth).clip_ids
-    permutations = block_permutations(
-        ids, settings.block_clips, settings.permutations, seed_for(settings.seed, "permutations")
-    )
-    bootstrap = block_bootstrap(
-        ids, settings.block_clips, settings.bootstrap, seed_for(settings.seed, "bootstrap")
-    )
+    permutations, bootstrap = resamples(ids, settings)
     true_videos, own_videos = read_videos(frames, truth, videos, features, ids)
     measures = list(video_measures(true_videos, own_videos, permutations, settings.image_permutations))
     inputs: dict[str, Path | Sequence[Path]] = {

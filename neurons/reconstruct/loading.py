@@ -47,8 +47,9 @@ def load_scheduler(model: Model, key: str, name: str | None = None) -> Any:
     except OSError as error:
         raise InputError(f"{key}: {model.path} has no scheduler/scheduler_config.json ({error})") from error
     chosen = name or config.get("_class_name", "")
-    kind = getattr(diffusers, chosen, None)
-    if not (isinstance(kind, type) and issubclass(kind, SchedulerMixin)):
+    kind: Any = getattr(diffusers, chosen, None)
+    known = isinstance(kind, type) and issubclass(kind, SchedulerMixin)
+    if not known:
         where = f"{key.rpartition('.')[0]}.scheduler" if name else f"{key}: {model.path}/scheduler"
         raise InputError(
             f"{where} names {chosen!r}; expected a scheduler class of diffusers, such as DDIMScheduler or "
