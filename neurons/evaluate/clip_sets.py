@@ -16,6 +16,8 @@ from neurons.study import natural_key
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif")
 ARRAYS = (".npy", ".pt", ".pth")
 TABLE = ["clip", "truth", "pred"]
+SAME = 1e-9
+"""Shares of a clip's length closer than this are equal."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,11 @@ class Clip:
     starts: np.ndarray
 
     def shown_at(self, shares: np.ndarray) -> np.ndarray:
-        """The frames on screen at the given shares of the clip's length, (len(shares), H, W, 3)."""
-        return self.frames[np.searchsorted(self.starts, shares, side="right") - 1]
+        """The frames on screen at the given shares of the clip's length, (len(shares), H, W, 3).
+
+        Where one frame ends and the next begins it is the earlier, as in the pipeline (`sampling.nearest_frames`).
+        """
+        return self.frames[np.searchsorted(self.starts, shares - SAME, side="right") - 1]
 
 
 @dataclass(frozen=True)

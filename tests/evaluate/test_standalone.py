@@ -13,7 +13,8 @@ import torch
 
 from neurons.artifacts import InputError, TensorFile, read_table, write_tensors
 from neurons.evaluate import feature_steps, standalone_steps, steps
-from neurons.evaluate.clip_sets import as_frames, frames_at, read_clip_set
+from neurons.evaluate.clip_sets import Clip, as_frames, frames_at, read_clip_set
+from neurons.evaluate.sampling import nearest_frames
 from neurons.video import write_mp4
 
 from .conftest import CLIPS, FRAMES, SIZE, TEST, Study
@@ -159,6 +160,14 @@ def test_sizes_are_changed_only_on_request(study: Study, tmp_path: Path) -> None
         score(study, tmp_path / "a", tmp_path / "truth.npy", tmp_path / "pred.npy")
     found = score(study, tmp_path / "a", tmp_path / "truth.npy", tmp_path / "pred.npy", size_px=16)
     assert found.set_index("metric").loc["ssim_gray2d", "value"] == pytest.approx(1)
+
+
+def test_between_two_frames_the_earlier_is_on_screen_as_in_the_pipeline() -> None:
+    clip = Clip(np.arange(16, dtype=np.uint8)[:, None, None, None].repeat(3, axis=3), np.arange(16) / 16)
+    times = (np.arange(16) + 0.5) * 2 / 16
+    expected = nearest_frames(times, 2 * SHARES[None], "videos")[0]
+    assert expected.tolist() == [1, 3, 6, 9, 11, 14]
+    np.testing.assert_array_equal(clip.shown_at(SHARES)[:, 0, 0, 0], expected)
 
 
 @pytest.mark.parametrize(
