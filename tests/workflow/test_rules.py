@@ -10,7 +10,7 @@ import yaml
 from neurons.cli import STEPS
 from tests.workflow.conftest import ROOT
 
-CALLED_BY_HAND = {("simulate", "run_table")}
+CALLED_BY_HAND = {("simulate", "run_table"), ("evaluate", "videos")}
 RULES = {path.stem: path.read_text() for path in (ROOT / "rules").glob("*.smk")}
 
 
