@@ -154,15 +154,16 @@ def provenance(
     step
         ``<stage> <step>``, as on the command line.
     inputs
-        Files read, by role. A tensor artifact of ours is identified by the content hash in its header (no second
-        read of gigabytes), any other file by its bytes.
+        Files read, by role; named from the folder that those of a role have in common. A tensor artifact of ours is
+        identified by the content hash in its header (no second read of gigabytes), any other file by its bytes.
     parameters
         Values that decide the result; anything that `json` can write.
     """
     hashes: dict[str, Any] = {}
     for role, paths in inputs.items():
         files = [paths] if isinstance(paths, Path) else list(paths)
-        hashes[role] = {file.name: _identity(file) for file in files}
+        folder = os.path.commonpath([file.absolute().parent for file in files]) if files else ""
+        hashes[role] = {file.absolute().relative_to(folder).as_posix(): _identity(file) for file in files}
     return {
         "step": step,
         "parameters": dict(parameters or {}),

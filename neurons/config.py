@@ -8,6 +8,7 @@ depends on it and nothing else.
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -353,6 +354,23 @@ class Evaluate(Section):
     frame_classifier: Model = Model(path="resources/miniatures/frame_classifier")
     video_classifier: Model = Model(path="resources/miniatures/video_classifier")
     clip: Model = Model(path="resources/miniatures/clip")
+    gate: Model | None = Field(
+        None,
+        description="CLIP model of the gated consistency (released: ViFi-CLIP); none: that metric is left out",
+    )
+    gate_threshold: float = Field(
+        0.6, ge=-1, le=1, description="cosine to the truth that a clip must exceed to pass the gate"
+    )
+    protocols: list[Literal["strict", "released"]] = Field(
+        ["strict", "released"], min_length=1, description="sets of definitions, kept apart in every table"
+    )
+    ways: list[Annotated[int, Field(ge=2)]] = Field(
+        [2, 50], min_length=1, description="classes to choose from in N-way identification"
+    )
+    top_k: list[Count] = Field([1], min_length=1, description="places that count as success in it")
+    retrieval_pool: Annotated[int, Field(ge=2)] = Field(
+        300, description="clips among which a clip is identified by CLIP"
+    )
     bootstrap: Count = Field(1000, description="bootstrap samples, over blocks of neighbouring clips")
     permutations: Count = Field(1000, description="permutations of clips for the null distribution")
     image_permutations: Count = Field(
@@ -365,6 +383,9 @@ class Evaluate(Section):
     references: list[Literal["mean", "retrieval", "oracle"]] = Field(
         ["mean", "retrieval", "oracle"],
         description="reference rows of the score table (chance is always there)",
+    )
+    published: bool = Field(
+        False, description="put published figures of the data set cc2017 into the tables, marked as quoted"
     )
     batch_size: Count = Field(32, description="frames or clips per forward pass of a frozen model")
 
@@ -421,6 +442,18 @@ class Config(Section):
             self.variant(name)
         return self
 
+    def seeds(self) -> dict[str, list[str]]:
+        """Variants that differ in their seeds only, by the name of the first; variants without such another are left out."""
+        groups: dict[str, list[str]] = {}
+        for name in self.variants:
+            merged = self.variant(name)
+            settings = [
+                _without_seeds(getattr(merged, section).model_dump(mode="json"))
+                for section in ("pretrain", "decouple", "reconstruct")
+            ]
+            groups.setdefault(json.dumps(settings, sort_keys=True), []).append(name)
+        return {names[0]: names for names in groups.values() if len(names) > 1}
+
     def variant(self, name: str) -> Config:
         """The configuration with the overrides of variant `name` applied."""
         if name not in self.variants:
@@ -437,6 +470,12 @@ class Config(Section):
                 "reconstruct": _checked(Reconstruct, changed["reconstruct"], f"variants.{name}.reconstruct"),
             }
         )
+
+
+def _without_seeds(values: Any) -> Any:
+    if not isinstance(values, dict):
+        return values
+    return {key: _without_seeds(value) for key, value in values.items() if key != "seed"}
 
 
 def _merged(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:

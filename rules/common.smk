@@ -174,11 +174,15 @@ def control_models(wildcards):
     return folder(control.unclip) + folder(control.vae or CONFIG.embed.vae)
 
 
-def scored_videos(wildcards):
+def videos_of(row, subject):
     """Where the videos of a row of the score table lie."""
-    made_by_evaluate = wildcards.row in ("mean", "retrieval")
-    stage = "evaluate/references" if made_by_evaluate else "reconstruct"
-    return f"{R}/{stage}/{wildcards.row}/{wildcards.subject}/videos.safetensors"
+    stage = "evaluate/references" if row in ("mean", "retrieval") else "reconstruct"
+    return f"{R}/{stage}/{row}/{subject}/videos.safetensors"
+
+
+def scored_videos(wildcards):
+    """Input function: the videos of the row that a job's wildcards name."""
+    return videos_of(wildcards.row, wildcards.subject)
 
 
 def task_outputs(name):
@@ -201,7 +205,9 @@ def classifiers():
             evaluate.frame_classifier,
             evaluate.video_classifier,
             evaluate.clip,
+            evaluate.gate,
         )
+        if part is not None
         for path in folder(part)
     ]
 

@@ -1,7 +1,8 @@
 """evaluate: scores, each with its chance level, its interval and its definition.
 
 Networks run once over the truth and once over each set of videos; scores come from these cached features. Reference
-rows: the average training video, retrieval by ridge, and the oracle.
+rows: the average training video, retrieval by ridge, and the oracle. What the scores mean: a break-down by kind of
+clip, a ceiling from repeats, paired comparisons, alarms. Then the tables and figures of the paper.
 """
 
 BY_BRAIN = [(variant, subject) for variant in VARIANTS for subject in SUBJECTS]
@@ -13,7 +14,16 @@ BY_REFERENCE = [
     for subject in SUBJECTS
 ] + [(name, "truth") for name in REFERENCES if name in ("mean", "oracle")]
 SCORED = BY_BRAIN + BY_REFERENCE
-FEATURE_KEYS = ["frame_classifier", "video_classifier", "clip", "batch_size"]
+FEATURE_KEYS = ["frame_classifier", "video_classifier", "clip", "gate", "batch_size"]
+RESAMPLING_KEYS = ["seed", "bootstrap", "permutations", "block_clips"]
+# The reference `mean` gives one video for all clips: that is its purpose, and no alarm.
+WATCHED = [(row, subject) for row, subject in SCORED if row != "mean"]
+COMPARED = [(row, subject) for row, subject in SCORED if subject != "truth"]
+TABLES = [
+    f"{R}/evaluate/tables/{table}.{suffix}"
+    for table in ("videos", "frames", "ablations", "tasks")
+    for suffix in ("tsv", "md", "tex")
+] + [f"{R}/evaluate/tables/seeds.tsv"]
 
 
 rule evaluate_truth:
@@ -109,7 +119,7 @@ rule evaluate_features:
     benchmark:
         f"{R}/benchmarks/evaluate/features/{{row}}_{{subject}}.tsv"
     wildcard_constraints:
-        row="(?!references).*",
+        row="(?!references|ceiling).*",
     conda:
         "../envs/evaluate.yaml"
     threads: CONFIG.compute.threads
@@ -152,7 +162,9 @@ rule evaluate_scores:
         mem_mb=4000,
         runtime=120,
     params:
-        settings=settings("evaluate", without=[*FEATURE_KEYS, "references"]),
+        settings=settings(
+            "evaluate", without=[*FEATURE_KEYS, "references", "published"]
+        ),
         tasks=lambda wildcards, input: (
             f"--decoded {input.decoded} --table {input.table}" if input.decoded else ""
         ),
@@ -167,7 +179,8 @@ rule evaluate_scores:
 
 rule evaluate_table:
     input:
-        scores=[f"{R}/evaluate/{row}/{subject}/scores.tsv" for row, subject in SCORED],
+        scores=[f"{R}/evaluate/{row}/{subject}/scores.tsv" for row, subject in SCORED]
+        + expand(f"{R}/evaluate/ceiling/{{subject}}/scores.tsv", subject=SUBJECTS),
     output:
         table=report(
             f"{R}/evaluate/scores.tsv",
@@ -189,3 +202,220 @@ rule evaluate_table:
         "Put all scores in one table"
     shell:
         "python -m neurons evaluate table --scores {input.scores:q} --output {output.table:q} --json {output.json:q} 2> {log:q}"
+
+
+rule evaluate_breakdown:
+    input:
+        clips=f"{R}/evaluate/{{row}}/{{subject}}/clips.parquet",
+        labels=per_movie("annotate/{movie}/labels.safetensors", TEST_MOVIES),
+        annotation=per_movie("annotate/{movie}/annotation.parquet", TEST_MOVIES),
+        clip_tables=per_movie("cut/{movie}/clips.tsv", TEST_MOVIES),
+        decoded=task_outputs("decoded.safetensors"),
+    output:
+        kinds=f"{R}/evaluate/{{row}}/{{subject}}/kinds.tsv",
+        concepts=f"{R}/evaluate/{{row}}/{{subject}}/concepts.tsv",
+    log:
+        f"{R}/logs/evaluate/breakdown/{{row}}_{{subject}}.log",
+    benchmark:
+        f"{R}/benchmarks/evaluate/breakdown/{{row}}_{{subject}}.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=settings("evaluate", only=[*RESAMPLING_KEYS, "concept_threshold"]),
+        decoded=lambda wildcards, input: (
+            f"--decoded {input.decoded}" if input.decoded else ""
+        ),
+    message:
+        "Break down the scores of {wildcards.row}, {wildcards.subject}"
+    shell:
+        "python -m neurons evaluate breakdown --clips {input.clips:q} --labels {input.labels:q}"
+        " --annotation {input.annotation:q} --clip-tables {input.clip_tables:q} {params.decoded}"
+        " --settings {params.settings:q} --kinds {output.kinds:q} --concepts {output.concepts:q} 2> {log:q}"
+
+
+rule evaluate_ceiling:
+    input:
+        runs=runs_of("test"),
+        selection=f"{R}/preprocess/{{subject}}/selection.parquet",
+    output:
+        f"{R}/evaluate/ceiling/{{subject}}/scores.tsv",
+    log:
+        f"{R}/logs/evaluate/ceiling/{{subject}}.log",
+    benchmark:
+        f"{R}/benchmarks/evaluate/ceiling/{{subject}}.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=settings("evaluate", only=[*RESAMPLING_KEYS, "retrieval_pool"]),
+    message:
+        "Ceiling from the repeats of {wildcards.subject}"
+    shell:
+        "python -m neurons evaluate ceiling --subject {wildcards.subject} --runs {input.runs:q}"
+        " --selection {input.selection:q} --settings {params.settings:q} --scores {output:q} 2> {log:q}"
+
+
+rule evaluate_compare:
+    input:
+        clips=[
+            f"{R}/evaluate/{row}/{subject}/clips.parquet" for row, subject in COMPARED
+        ],
+    output:
+        f"{R}/evaluate/comparisons.tsv",
+    log:
+        f"{R}/logs/evaluate/compare.log",
+    benchmark:
+        f"{R}/benchmarks/evaluate/compare.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        rows=[f"{row}/{subject}" for row, subject in COMPARED],
+        settings=settings("evaluate", only=RESAMPLING_KEYS),
+    message:
+        "Compare variants clip by clip"
+    shell:
+        "python -m neurons evaluate compare --rows {params.rows:q} --clips {input.clips:q}"
+        " --settings {params.settings:q} --output {output:q} 2> {log:q}"
+
+
+rule evaluate_alarms:
+    input:
+        videos=[videos_of(row, subject) for row, subject in WATCHED],
+        scores=f"{R}/evaluate/scores.tsv",
+        frames=per_movie("cut/{movie}/frames.safetensors", TEST_MOVIES),
+        train_frames=per_movie("cut/{movie}/frames.safetensors", TRAIN_MOVIES),
+        clip_tables=per_movie("cut/{movie}/clips.tsv", TEST_MOVIES),
+        models=[
+            f"{R}/{stage}/{variant}/{subject}/model.safetensors"
+            for variant, subject in BY_BRAIN
+            for stage in ("pretrain", "decouple")
+        ],
+        trained_from=expand(
+            f"{R}/preprocess/{{subject}}/train.safetensors", subject=SUBJECTS
+        ),
+        test_files=expand(
+            f"{R}/preprocess/{{subject}}/test.safetensors", subject=SUBJECTS
+        )
+        + per_movie("annotate/{movie}/labels.safetensors", TEST_MOVIES)
+        + per_movie("annotate/{movie}/annotation.parquet", TEST_MOVIES)
+        + per_movie("cut/{movie}/frames.safetensors", TEST_MOVIES)
+        + [
+            f"{R}/preprocess/{run.subject}/runs/{run.movie}_{run.repeat}.safetensors"
+            for run in RUNS[RUNS["split"] == "test"].itertuples()
+        ],
+    output:
+        f"{R}/evaluate/alarms.tsv",
+    log:
+        f"{R}/logs/evaluate/alarms.log",
+    benchmark:
+        f"{R}/benchmarks/evaluate/alarms.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        rows=[f"{row}/{subject}" for row, subject in WATCHED],
+    message:
+        "Look for leaks, collapse and scores too good to be true"
+    shell:
+        "python -m neurons evaluate alarms --rows {params.rows:q} --videos {input.videos:q} --scores {input.scores:q}"
+        " --frames {input.frames:q} --train-frames {input.train_frames:q} --clip-tables {input.clip_tables:q}"
+        " --models {input.models:q} --trained-from {input.trained_from:q} --test-files {input.test_files:q}"
+        " --output {output:q} 2> {log:q}"
+
+
+rule evaluate_tables:
+    input:
+        scores=f"{R}/evaluate/scores.tsv",
+    output:
+        TABLES,
+    log:
+        f"{R}/logs/evaluate/tables.log",
+    benchmark:
+        f"{R}/benchmarks/evaluate/tables.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        variants=VARIANTS,
+        seeds=json.dumps(CONFIG.seeds()),
+        published="--published" if CONFIG.evaluate.published else "",
+        folder=f"{R}/evaluate/tables",
+    message:
+        "Write the tables of the paper"
+    shell:
+        "python -m neurons evaluate tables --scores {input.scores:q} --variants {params.variants:q}"
+        " --seeds {params.seeds:q} {params.published} --folder {params.folder:q} 2> {log:q}"
+
+
+rule evaluate_figures:
+    input:
+        videos=lambda wildcards: [
+            videos_of(row, subject)
+            for row, subject in SCORED
+            if subject in (wildcards.subject, "truth")
+        ],
+        decoded=expand(
+            f"{R}/reconstruct/{{variant}}/{{{{subject}}}}/decoded.safetensors",
+            variant=VARIANTS,
+        ),
+        tables=expand(
+            f"{R}/reconstruct/{{variant}}/{{{{subject}}}}/decoded.tsv",
+            variant=VARIANTS,
+        ),
+        controls=expand(
+            f"{R}/reconstruct/{{variant}}/{{{{subject}}}}/control.safetensors",
+            variant=VARIANTS,
+        ),
+        clips=f"{R}/evaluate/{VARIANTS[0]}/{{subject}}/clips.parquet",
+        frames=per_movie("cut/{movie}/frames.safetensors", TEST_MOVIES),
+        labels=per_movie("annotate/{movie}/labels.safetensors", TEST_MOVIES),
+    output:
+        strips=report(
+            f"{R}/evaluate/figures/{{subject}}_strips.png",
+            category="evaluate",
+            labels={"what": "side by side", "subject": "{subject}"},
+        ),
+        masks=report(
+            f"{R}/evaluate/figures/{{subject}}_masks.png",
+            category="evaluate",
+            labels={"what": "masks", "subject": "{subject}"},
+        ),
+    log:
+        f"{R}/logs/evaluate/figures/{{subject}}.log",
+    benchmark:
+        f"{R}/benchmarks/evaluate/figures/{{subject}}.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        rows=lambda wildcards: [
+            row for row, subject in SCORED if subject in (wildcards.subject, "truth")
+        ],
+        variants=VARIANTS,
+    message:
+        "Figures of {wildcards.subject}"
+    shell:
+        "python -m neurons evaluate figures --subject {wildcards.subject} --rows {params.rows:q}"
+        " --videos {input.videos:q} --variants {params.variants:q} --decoded {input.decoded:q}"
+        " --tables {input.tables:q} --controls {input.controls:q} --clips {input.clips:q} --frames {input.frames:q}"
+        " --labels {input.labels:q} --strips-picture {output.strips:q} --masks-picture {output.masks:q} 2> {log:q}"

@@ -7,6 +7,15 @@ rule report_page:
         clip_scores=[
             f"{R}/evaluate/{row}/{subject}/clips.parquet" for row, subject in SCORED
         ],
+        alarms=f"{R}/evaluate/alarms.tsv",
+        comparisons=f"{R}/evaluate/comparisons.tsv",
+        kinds=[f"{R}/evaluate/{row}/{subject}/kinds.tsv" for row, subject in SCORED],
+        paper_tables=[path for path in TABLES if path.endswith(".tsv")],
+        figures=[
+            f"{R}/evaluate/figures/{subject}_{what}.png"
+            for subject in SUBJECTS
+            for what in ("strips", "masks")
+        ],
         videos=[
             f"{R}/reconstruct/{variant}/{subject}/videos.safetensors"
             for variant, subject in BY_BRAIN
@@ -67,6 +76,8 @@ rule report_page:
         "Write the report"
     shell:
         "python -m neurons report page --scores {input.scores:q} --clip-scores {input.clip_scores:q}"
+        " --alarms {input.alarms:q} --comparisons {input.comparisons:q} --kinds {input.kinds:q}"
+        " --paper-tables {input.paper_tables:q} --figures {input.figures:q}"
         " --videos {input.videos:q} --decoded {input.decoded:q} --tables {input.tables:q}"
         " --controls {input.controls:q} --playback {input.playback:q} --annotation {input.annotation:q}"
         " --clips {input.clips:q} --pretraining {input.pretraining:q}"

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -177,6 +178,46 @@ def test_provenance_names_inputs_by_content(tmp_path):
     assert made["parameters"] == {"alpha": 1}
     assert made["seed"] == 3
     assert made["packages"]["numpy"] == np.__version__
+
+
+def test_provenance_keeps_files_of_one_name_in_different_folders_apart(tmp_path):
+    tensors = [tmp_path / "cut" / movie / "frames.safetensors" for movie in ("seg1", "seg2", "test/1")]
+    for number, path in enumerate(tensors):
+        artifacts.write_tensors(path, {"x": np.full(2, number)}, MADE_BY)
+    texts = [tmp_path / stage / "a.txt" for stage in ("cut", "embed/seg1")]
+    for path in texts:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(path))
+    made = artifacts.provenance("stage step", {"frames": tensors, "texts": texts, "one": tensors[1:2]})
+    contents = [TensorFile(path).metadata["content_hash"] for path in tensors]
+    assert len(set(contents)) == 3
+    assert made["inputs"]["frames"] == {
+        "seg1/frames.safetensors": contents[0],
+        "seg2/frames.safetensors": contents[1],
+        "test/1/frames.safetensors": contents[2],
+    }
+    assert made["inputs"]["texts"] == {
+        "cut/a.txt": artifacts.hash_file(texts[0]),
+        "embed/seg1/a.txt": artifacts.hash_file(texts[1]),
+    }
+    assert made["inputs"]["one"] == {"frames.safetensors": contents[1]}
+    assert artifacts.provenance("stage step", {"none": []})["inputs"] == {"none": {}}
+
+
+def test_provenance_does_not_depend_on_where_the_folder_lies_or_how_paths_are_given(tmp_path, monkeypatch):
+    made = []
+    for place in ("here", "there/deeper"):
+        for movie in ("seg1", "seg2"):
+            path = tmp_path / place / movie / "a.txt"
+            path.parent.mkdir(parents=True)
+            path.write_text(movie)
+        files = [tmp_path / place / movie / "a.txt" for movie in ("seg1", "seg2")]
+        made.append(artifacts.provenance("stage step", {"texts": files}))
+    monkeypatch.chdir(tmp_path / "here")
+    relative = [Path("seg2/a.txt"), tmp_path / "here" / "seg1" / "a.txt"]
+    made.append(artifacts.provenance("stage step", {"texts": relative}))
+    assert made[0] == made[1] == made[2]
+    assert str(tmp_path) not in json.dumps(made)
 
 
 def test_clip_ids():

@@ -19,6 +19,9 @@ from neurons.artifacts import InputError
 from neurons.config import Evaluate, Model
 from neurons.console import track
 
+Function = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
+"""From pixels of some items to what is kept of them, each (items, ...)."""
+
 
 def describe_videos(
     frames: np.ndarray, settings: Evaluate, device: torch.device, dtype: torch.dtype
@@ -33,7 +36,8 @@ def describe_videos(
     Returns
     -------
     tuple
-        Arrays `frame_probabilities` (clips, frames, C), `video_probabilities` (clips, C'), `clip` (clips, frames, T),
+        Arrays `frame_probabilities` (clips, frames, C), `video_probabilities` (clips, C'), `video_embedding` (clips, W: what
+        the video classifier's last layer sees), `clip` (clips, frames, T) and, with `evaluate.gate`, `gate` (clips, T'),
         float32; and facts: numbers of classes, the models.
 
     Raises
@@ -46,7 +50,7 @@ def describe_videos(
     size = settings.batch_size
 
     vit = _load(ViTForImageClassification, settings.frame_classifier, "frame_classifier", device, dtype)
-    by_frame = _run(single, vit, settings.frame_classifier, size, "frames", _probabilities(vit))
+    (by_frame,) = _run(single, vit, settings.frame_classifier, size, "frames", _probabilities(vit))
 
     videomae = _load(
         VideoMAEForVideoClassification, settings.video_classifier, "video_classifier", device, dtype
@@ -56,31 +60,29 @@ def describe_videos(
             f"the video classifier {settings.video_classifier.path} takes {videomae.config.num_frames} frames, clips have"
             f" {count}. Set num_frames in its config.json, or cut.frames_per_clip"
         )
-    by_clip = _run(frames, videomae, settings.video_classifier, size, "clips", _probabilities(videomae))
-
-    clip = _load(CLIPModel, settings.clip, "clip", device, dtype)
-    embedded = _run(
-        single,
-        clip,
-        settings.clip,
-        size,
-        "frames",
-        lambda pixels: clip.get_image_features(pixel_values=pixels).pooler_output,
+    by_clip, seen = _run(
+        frames, videomae, settings.video_classifier, size, "clips", _probabilities_and_embedding(videomae)
     )
     arrays = {
         "frame_probabilities": by_frame.reshape(clips, count, -1),
         "video_probabilities": by_clip,
-        "clip": embedded.reshape(clips, count, -1),
+        "video_embedding": seen,
+        "clip": _embed(single, settings.clip, "clip", size, device, dtype).reshape(clips, count, -1),
     }
-    references = {
-        name: getattr(settings, name).model_dump()
-        for name in ("frame_classifier", "video_classifier", "clip")
-    }
+    if settings.gate is not None:
+        gate = _embed(single, settings.gate, "gate", size, device, dtype).reshape(clips, count, -1)
+        arrays["gate"] = gate.mean(1)
+    references = {name: getattr(settings, name).model_dump() for name in models_of(settings)}
     return arrays, {
         "frame_classes": by_frame.shape[-1],
         "video_classes": by_clip.shape[-1],
         "models": references,
     }
+
+
+def models_of(settings: Evaluate) -> list[str]:
+    """Keys of the section `evaluate` that name the frozen models in use."""
+    return ["frame_classifier", "video_classifier", "clip", *(["gate"] if settings.gate else [])]
 
 
 def frames_taken(settings: Evaluate) -> int:
@@ -113,19 +115,36 @@ def _load(kind: Any, reference: Model, key: str, device: torch.device, dtype: to
     return model.to(device).eval()
 
 
-def _probabilities(model: Any) -> Callable[[torch.Tensor], torch.Tensor]:
-    return lambda pixels: model(pixel_values=pixels).logits.float().softmax(-1)
+def _embed(
+    frames: np.ndarray, reference: Model, key: str, size: int, device: torch.device, dtype: torch.dtype
+) -> np.ndarray:
+    clip = _load(CLIPModel, reference, key, device, dtype)
+
+    def image_features(pixels: torch.Tensor) -> tuple[torch.Tensor]:
+        return (clip.get_image_features(pixel_values=pixels).pooler_output,)
+
+    (embedded,) = _run(frames, clip, reference, size, "frames", image_features)
+    return embedded
+
+
+def _probabilities(model: Any) -> Function:
+    return lambda pixels: (model(pixel_values=pixels).logits.float().softmax(-1),)
+
+
+def _probabilities_and_embedding(model: Any) -> Function:
+    def function(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        last: list[torch.Tensor] = []
+        with model.classifier.register_forward_pre_hook(lambda _, given: last.append(given[0])):
+            logits = model(pixel_values=pixels).logits
+        return logits.float().softmax(-1), last[0]
+
+    return function
 
 
 @torch.inference_mode()
 def _run(
-    items: np.ndarray,
-    model: Any,
-    reference: Model,
-    size: int,
-    what: str,
-    function: Callable[[torch.Tensor], torch.Tensor],
-) -> np.ndarray:
+    items: np.ndarray, model: Any, reference: Model, size: int, what: str, function: Function
+) -> list[np.ndarray]:
     processor = AutoImageProcessor.from_pretrained(reference.path, revision=reference.revision)
     outputs = []
     for start in track(range(0, len(items), size), f"batches of {what}"):
@@ -133,8 +152,8 @@ def _run(
             _listed(items[start : start + size]), return_tensors="pt", input_data_format="channels_last"
         )
         values = function(pixels["pixel_values"].to(model.device, model.dtype))
-        outputs.append(values.float().cpu().numpy())
-    return np.concatenate(outputs)
+        outputs.append([value.float().cpu().numpy() for value in values])
+    return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
 
 
 def _listed(items: np.ndarray) -> Sequence[Any]:

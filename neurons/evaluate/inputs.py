@@ -11,9 +11,7 @@ import pandas as pd
 from neurons.artifacts import InputError, TensorFile, gather, locate, read_table
 from neurons.evaluate.pixels import check_videos
 from neurons.evaluate.sampling import nearest_frames, times_in_clip
-from neurons.evaluate.strict_videos import Videos
-
-FEATURES = ("frame_probabilities", "video_probabilities", "clip")
+from neurons.evaluate.videos import FEATURES, GATE, Videos
 
 
 def require_clips(expected: Sequence[str], found: Sequence[str], where: Path) -> None:
@@ -99,15 +97,16 @@ def read_videos(
             f"{truth} and {features} were made by different models ({models[0]}; {models[1]}). Rerun evaluate."
         )
     return (
-        Videos(true_frames, true_times, *_features(truth, clip_ids)),
-        Videos(own_frames, own_times, *_features(features, clip_ids)),
+        Videos(true_frames, true_times, **_features(truth, clip_ids)),
+        Videos(own_frames, own_times, **_features(features, clip_ids)),
     )
 
 
-def _features(path: Path, clip_ids: Sequence[str]) -> list[np.ndarray]:
+def _features(path: Path, clip_ids: Sequence[str]) -> dict[str, np.ndarray]:
     file = TensorFile(path)
     require_clips(clip_ids, file.clip_ids, path)
-    return [file.rows(name, clip_ids) for name in FEATURES]
+    present = [*FEATURES, *([GATE] if GATE in file.names else [])]
+    return {name: file.rows(name, clip_ids) for name in present}
 
 
 def finite(file: TensorFile, name: str, clip_ids: Sequence[str]) -> np.ndarray:

@@ -13,8 +13,17 @@ Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
 is undefined (no clip that it applies to)."""
 
 COLUMNS = [
-    "metric", "group", "definition", "value", "low", "high", "chance", "permutation_mean", "p", "n", "higher_is_better",
+    "metric", "protocol", "group", "definition", "value", "low", "high", "chance", "permutation_mean", "p", "n",
+    "higher_is_better",
 ]  # fmt: skip
+
+BY_CLIP = (
+    "video_2way_gt1", "video_50way_gt1", "frame_2way_gt1", "frame_50way_gt1", "clip_truth", "clip_2way", "ssim_gray2d",
+    "psnr", "flow_correlation", "dice", "caption_cider", "caption_subject",
+)  # fmt: skip
+"""Means over clips, higher is better, in which variants are compared and kinds of clips set side by side."""
+FEWEST = 19
+"""Permutations that a p of .05 needs."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +46,12 @@ class Measure:
         False if the value does not depend on which truth a prediction is paired with: then there is no null distribution.
     per_clip
         Values of single clips, shape (clips,), NaN where undefined; None if the measure is not a mean over clips.
+    protocol
+        `strict`, or `released`: computed as released evaluators do.
     permutations
         Use only that many of the permutations (0: all), those for which `statistic` is known.
+    interval
+        95 % interval of a measure for which the bootstrap is no good; None: by the bootstrap.
     """
 
     name: str
@@ -50,7 +63,9 @@ class Measure:
     higher_is_better: bool | None = True
     uses_truth: bool = True
     per_clip: np.ndarray | None = None
+    protocol: str = "strict"
     permutations: int = 0
+    interval: tuple[float, float] | None = None
 
 
 def mean_of_pairs(
@@ -110,26 +125,34 @@ def row(measure: Measure, bootstrap: np.ndarray, permutations: np.ndarray) -> di
     -------
     dict
         The `COLUMNS`: value, 95 % percentile interval, chance, mean of the null distribution and the probability
-        ``(1 + number of permutations at least as good) / (1 + permutations)``. None where undefined.
+        ``(1 + number of permutations at least as good) / (1 + permutations)``. None where undefined, p also where there are
+        too few permutations for it to fall to .05.
     """
     clips = np.arange(bootstrap.shape[1])
     value = float(measure.statistic(clips, clips))
     low = high = null_mean = p = None
     if np.isfinite(value):
-        samples = measure.statistic(bootstrap, bootstrap)
-        samples = samples[np.isfinite(samples)]
-        low, high = (float(limit) for limit in np.quantile(samples, [0.025, 0.975]))
+        low, high = measure.interval or interval(measure.statistic(bootstrap, bootstrap))
         if measure.uses_truth:
             used = permutations[: measure.permutations or None]
             null = measure.statistic(np.broadcast_to(clips, used.shape), used)
             null_mean = float(null.mean())
-            p = _tail(value, null, measure.higher_is_better is not False)
+            p = _tail(value, null, measure.higher_is_better is not False) if len(null) >= FEWEST else None
     facts: dict[str, Any] = {
-        "metric": measure.name, "group": measure.group, "definition": measure.definition,
+        "metric": measure.name, "protocol": measure.protocol, "group": measure.group, "definition": measure.definition,
         "value": value if np.isfinite(value) else None, "low": low, "high": high, "chance": measure.chance,
         "permutation_mean": null_mean, "p": p, "n": measure.n, "higher_is_better": measure.higher_is_better,
     }  # fmt: skip
     return facts
+
+
+def interval(samples: np.ndarray) -> tuple[float, float]:
+    """95 % percentile interval of bootstrap samples; those without a value do not count; NaN if none has one."""
+    defined = samples[np.isfinite(samples)]
+    if not len(defined):
+        return float("nan"), float("nan")
+    low, high = np.quantile(defined, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def _tail(value: float, null: np.ndarray, higher_is_better: bool) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from neurons.evaluate.blocks import products
+
 FARNEBACK = (0.5, 3, 15, 3, 5, 1.2, 0)
 """Parameters of OpenCV's Farneback flow, those in use in the field: pyramid scale, levels, window, iterations, polynomial
 neighbourhood and sigma, flags."""
@@ -58,7 +60,34 @@ def flow_correlation(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     numpy.ndarray
         float64, shape (clips, clips).
     """
-    return _standardised(truth) @ _standardised(prediction).T
+    return products(truth, prediction, _standardised)
+
+
+def flow_direction(
+    truth: np.ndarray, prediction: np.ndarray, slowest: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cosine of the angle between true and predicted motion, where the truth moves; all pairs of clips.
+
+    Parameters
+    ----------
+    truth, prediction
+        Flows as from `optical_flow`, (clips, frames - 1, height, width, 2).
+    slowest
+        Speed, in the flows' unit, above which a pixel counts as moving.
+
+    Returns
+    -------
+    tuple
+        Mean cosine over moving pixels of truth i, float64 (clips, clips), a prediction that stands still there counts 0;
+        and whether truth i has moving pixels, bool (clips,).
+    """
+
+    def directions(flow: np.ndarray) -> np.ndarray:
+        speed = np.linalg.norm(flow.astype(np.float64), axis=-1, keepdims=True)
+        return np.divide(flow, speed, out=np.zeros(flow.shape), where=speed > slowest)
+
+    moving = np.array([(np.hypot(flow[..., 0], flow[..., 1]) > slowest).sum() for flow in truth])
+    return products(truth, prediction, directions) / np.maximum(moving, 1)[:, None], moving > 0
 
 
 def _standardised(flow: np.ndarray) -> np.ndarray:

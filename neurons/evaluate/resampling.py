@@ -53,6 +53,19 @@ def block_bootstrap(clip_ids: Sequence[str], block_clips: int, samples: int, see
     return blocks[chosen].reshape(samples, -1)[:, :count]
 
 
+def block_numbers(clip_ids: Sequence[str], block_clips: int) -> IntArray:
+    """Number of the block of neighbouring clips that each clip lies in, int64, shape (clips,)."""
+    numbers = np.empty(len(clip_ids), dtype=np.int64)
+    blocks = [
+        movie[start : start + block_clips]
+        for movie in movie_positions(clip_ids)
+        for start in range(0, len(movie), block_clips)
+    ]
+    for number, block in enumerate(blocks):
+        numbers[block] = number
+    return numbers
+
+
 def block_permutations(clip_ids: Sequence[str], block_clips: int, samples: int, seed: int) -> IntArray:
     """Permutations of clips that keep neighbours together: the order of blocks of neighbouring clips is shuffled.
 
@@ -65,11 +78,9 @@ def block_permutations(clip_ids: Sequence[str], block_clips: int, samples: int, 
         int64, shape (samples, clips): the clip at position i is paired with the prediction for the clip at position
         ``permutations[k, i]``.
     """
-    movies = movie_positions(clip_ids)
-    blocks = [
-        movie[start : start + block_clips] for movie in movies for start in range(0, len(movie), block_clips)
-    ]
-    ordered = np.concatenate(movies)
+    ordered = np.concatenate(movie_positions(clip_ids))
+    numbers = block_numbers(clip_ids, block_clips)[ordered]
+    blocks = np.split(ordered, np.flatnonzero(np.diff(numbers)) + 1)
     generator = np.random.default_rng(seed)
     permutations = np.empty((samples, len(clip_ids)), dtype=np.int64)
     for permutation in permutations:

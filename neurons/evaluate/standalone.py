@@ -7,6 +7,7 @@ scores = score_videos(truth, prediction, settings)["table"]
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
@@ -16,12 +17,12 @@ from neurons.artifacts import InputError
 from neurons.config import Evaluate
 from neurons.console import logger
 from neurons.devices import choose_device, choose_dtype
-from neurons.evaluate.classifiers import describe_videos
-from neurons.evaluate.inputs import FEATURES
+from neurons.evaluate.cache import describe_once
 from neurons.evaluate.measures import COLUMNS, row
 from neurons.evaluate.pixels import check_videos
+from neurons.evaluate.protocols import video_measures
 from neurons.evaluate.resampling import resamples
-from neurons.evaluate.strict_videos import Videos, video_measures
+from neurons.evaluate.videos import Videos
 
 
 class Scored(TypedDict):
@@ -40,8 +41,9 @@ def score_videos(
     clip_ids: Sequence[str] | None = None,
     device: str = "auto",
     precision: str = "auto",
+    cache: Path | None = None,
 ) -> Scored:
-    """Score predicted videos by the protocol `strict`, every metric with its interval, chance and definition.
+    """Score predicted videos, every metric with its protocol, interval, chance and definition.
 
     Parameters
     ----------
@@ -49,7 +51,7 @@ def score_videos(
         uint8, RGB, shape (clips, frames, height, width, 3), row by row the same clips. As many frames as the video
         classifier takes, evenly spaced, each in the middle of its interval.
     settings
-        Models, bootstrap and permutations (section `evaluate` of a configuration).
+        Models, protocols, bootstrap and permutations (section `evaluate` of a configuration).
     clip_s
         Length of a clip, in s.
     clip_ids
@@ -57,6 +59,9 @@ def score_videos(
         clips are neighbours in their order.
     device, precision
         Where the models run: auto, cpu, cuda; auto, fp32, bf16.
+    cache
+        Folder that keeps what the models saw, by hash of pixels and models: many predictions against one truth, or other
+        metrics of the same videos, run no model twice.
 
     Raises
     ------
@@ -74,16 +79,17 @@ def score_videos(
     place = choose_device(device)
     times = np.tile((np.arange(truth.shape[1]) + 0.5) * clip_s / truth.shape[1], (len(truth), 1))
 
-    def described(frames: np.ndarray) -> tuple[Videos, dict[str, Any]]:
-        features, facts = describe_videos(frames, settings, place, choose_dtype(precision, place))
-        seen = (features[name] for name in FEATURES)
-        return Videos(frames, times, *seen), facts["models"]
+    chosen = choose_dtype(precision, place)
 
-    (true, models), (own, _) = described(truth), described(prediction)
+    def seen(frames: np.ndarray) -> tuple[Videos, dict[str, Any]]:
+        features, models = describe_once(frames, settings, place, chosen, cache)
+        return Videos(frames, times, **features), models
+
+    (true, models), (own, _) = seen(truth), seen(prediction)
     for name, model in models.items():
         logger.info("%s: %s, revision %s", name, model["path"], model["revision"])
     permutations, bootstrap = resamples(ids, settings)
-    measures = list(video_measures(true, own, permutations, settings.image_permutations))
+    measures = list(video_measures(true, own, ids, permutations, settings))
     rows = [row(measure, bootstrap, permutations) for measure in measures]
     by_clip = {item.name: item.per_clip for item in measures if item.per_clip is not None}
     return {

@@ -10,8 +10,10 @@ from neurons.artifacts import InputError, hash_bytes, provenance, write_table
 from neurons.config import Evaluate
 from neurons.console import logger
 from neurons.devices import use_threads
-from neurons.evaluate.classifiers import frames_taken
+from neurons.evaluate.classifiers import frames_taken, models_of
 from neurons.evaluate.clip_sets import frames_at, pair, read_clip_set
+from neurons.evaluate.grid_gif import round_trip
+from neurons.evaluate.protocols import SCORING
 from neurons.evaluate.standalone import score_videos
 
 
@@ -23,13 +25,15 @@ def videos(
     ids: Path | None = None,
     clip_s: float = 2.0,
     size_px: int | None = None,
+    grid_and_gif: bool = False,
+    cache: Path | None = None,
     device: str = "auto",
     precision: str = "auto",
     threads: int = 1,
     scores: Path,
     clips: Path,
 ) -> None:
-    """Score two sets of clips by the protocol `strict`: anybody's videos, no other stage needed.
+    """Score two sets of clips: anybody's videos, no other stage needed.
 
     Clips are compared at as many evenly spaced times as the video classifier takes frames, the frame on screen at each.
 
@@ -39,7 +43,7 @@ def videos(
         A folder of videos (MP4, GIF, ...) or of PNG folders, or an array (NPY, PT) of shape (clips, frames, height,
         width, 3) or (clips, frames, 3, height, width).
     settings
-        Section `evaluate` of a configuration: the frozen models, bootstrap and permutations.
+        Section `evaluate` of a configuration: the frozen models, protocols, bootstrap and permutations.
     ids
         TSV with the columns clip (``<movie>:<index>``), truth and pred (names, or rows of an array). Without it equal
         names, or equal rows of two arrays, belong together.
@@ -47,6 +51,11 @@ def videos(
         Length of a clip, in s.
     size_px
         Resize all frames to this height and width; otherwise all must have one size.
+    grid_and_gif
+        Pass both through what released evaluators score: truth and prediction side by side in a GIF. Only with
+        ``protocols: [released]``.
+    cache
+        Folder that keeps what the models saw, by content: scoring the same videos again runs no model.
     device, precision, threads
         Where the models run (section `compute`).
     scores
@@ -78,21 +87,28 @@ def videos(
             f"{truth} has frames of {true_frames.shape[2:4]} px, {pred} of {own_frames.shape[2:4]}; nothing is resized "
             "unless --size-px asks"
         )
+    seen_frames = true_frames, own_frames
+    if grid_and_gif:
+        if settings.protocols != ["released"]:
+            raise InputError(
+                f"a GIF of a grid is what the protocol released scores, but protocols are {settings.protocols}: ask for"
+                " released alone"
+            )
+        seen_frames = round_trip(true_frames, own_frames)
     scored = score_videos(
-        true_frames,
-        own_frames,
+        *seen_frames,
         settings,
         clip_s=clip_s,
         clip_ids=clip_ids,
         device=device,
         precision=precision,
+        cache=cache,
     )
-    used = {"seed", "bootstrap", "permutations", "image_permutations", "block_clips"}
-    models = {"frame_classifier", "video_classifier", "clip"}
     parameters = {
-        **settings.model_dump(mode="json", include=used | models),
+        **settings.model_dump(mode="json", include=SCORING | set(models_of(settings))),
         "clip_s": clip_s,
         "size_px": size_px,
+        "grid_and_gif": grid_and_gif,
         "truth": {"path": str(truth), "pixels": hash_bytes(true_frames.tobytes())},
         "pred": {"path": str(pred), "pixels": hash_bytes(own_frames.tobytes())},
     }

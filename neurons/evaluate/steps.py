@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from neurons.annotate.concepts import CONCEPTS
 from neurons.artifacts import (
     InputError,
     TensorFile,
@@ -25,10 +24,9 @@ from neurons.evaluate.inputs import (
     require_clips,
     table_rows,
 )
-from neurons.evaluate.measures import COLUMNS, Measure, row
+from neurons.evaluate.measures import COLUMNS, row
+from neurons.evaluate.protocols import SCORING, Tasks, task_measures, video_measures
 from neurons.evaluate.resampling import resamples
-from neurons.evaluate.strict_tasks import caption_measures, concept_measures, mask_measures
-from neurons.evaluate.strict_videos import video_measures
 from neurons.evaluate.table import KEYS, records, score_frame, stack
 from neurons.evaluate.words import first_named
 
@@ -50,7 +48,7 @@ def scores(
     scores: Path,
     clips: Path,
 ) -> None:
-    """Score the predictions of one variant for one subject by the protocol `strict`.
+    """Score the predictions of one variant for one subject.
 
     Parameters
     ----------
@@ -81,7 +79,7 @@ def scores(
     ids = TensorFile(truth).clip_ids
     permutations, bootstrap = resamples(ids, settings)
     true_videos, own_videos = read_videos(frames, truth, videos, features, ids)
-    measures = list(video_measures(true_videos, own_videos, permutations, settings.image_permutations))
+    measures = list(video_measures(true_videos, own_videos, ids, permutations, settings))
     inputs: dict[str, Path | Sequence[Path]] = {
         "features": features,
         "truth": truth,
@@ -91,7 +89,8 @@ def scores(
     if (decoded is None) != (table is None):
         raise InputError("decoded and table belong together: give both or none")
     if decoded is not None and table is not None:
-        measures += _task_measures(decoded, table, labels, annotation, train_labels, ids, settings)
+        tasks = read_tasks(decoded, table, labels, annotation, train_labels, ids)
+        measures += task_measures(tasks, settings)
         inputs |= {
             "labels": labels,
             "annotation": annotation,
@@ -100,23 +99,28 @@ def scores(
             "table": table,
         }
     rows = [row(measure, bootstrap, permutations) for measure in track(measures, "measures")]
-    used = {"variant", "subject", "seed", "bootstrap", "permutations", "image_permutations", "block_clips"}
-    parameters = settings.model_dump(mode="json", include=used | {"concept_threshold", "mask_threshold"})
+    parameters = settings.model_dump(mode="json", include=SCORING) | {"variant": variant, "subject": subject}
     made_by = provenance("evaluate scores", inputs, parameters, settings.seed)
     write_table(scores, score_frame(rows, variant, subject), made_by)
     by_clip = {item.name: item.per_clip for item in measures if item.per_clip is not None}
     write_table(clips, pd.DataFrame({"clip": ids, **by_clip}), made_by)
 
 
-def _task_measures(
+def read_tasks(
     decoded: Path,
     table: Path,
     labels: list[Path],
     annotation: list[Path],
     train_labels: list[Path],
     ids: list[str],
-    settings: Evaluate,
-) -> Iterator[Measure]:
+) -> Tasks:
+    """Decoded tasks with their truth.
+
+    Raises
+    ------
+    InputError
+        If clips or shapes differ, or values are not finite.
+    """
     file = TensorFile(decoded)
     require_clips(ids, file.clip_ids, decoded)
     masks, concepts = finite(file, "mask", ids), finite(file, "concepts", ids)
@@ -127,17 +131,22 @@ def _task_measures(
             raise InputError(
                 f"{decoded}: {name} of shape {own.shape[1:]} per clip, the annotation has {true.shape[1:]}"
             )
-    training, _ = gather(train_labels, "key_mask")
-    yield from mask_measures(true_masks, masks, training, settings.mask_threshold)
-    training, _ = gather(train_labels, "concepts")
-    yield from concept_measures(true_concepts, concepts, training, settings.concept_threshold, CONCEPTS)
     said = table_rows([table], ["caption"], ids)
     require_clips(ids, list(read_table(table, ["clip"])["clip"]), table)
     described = table_rows(annotation, ["caption", "key_tag", "tags"], ids)
-    nouns = [str(tag) if pd.notna(tag) else None for tag in described["key_tag"]]
     truth = [str(caption) for caption in described["caption"]]
-    subjects = [first_named(text, tags) for text, tags in zip(truth, described["tags"], strict=True)]
-    yield from caption_measures(truth, nouns, subjects, list(said["caption"].fillna("").astype(str)))
+    return Tasks(
+        true_masks,
+        masks,
+        gather(train_labels, "key_mask")[0],
+        true_concepts,
+        concepts,
+        gather(train_labels, "concepts")[0],
+        truth,
+        list(said["caption"].fillna("").astype(str)),
+        nouns=[str(tag) if pd.notna(tag) else None for tag in described["key_tag"]],
+        subjects=[first_named(text, tags) for text, tags in zip(truth, described["tags"], strict=True)],
+    )
 
 
 def table(*, scores: list[Path], output: Path, json: Path) -> None:

@@ -59,7 +59,7 @@ def _level(name: str) -> str:
 
 
 def concept_measures(
-    truth: np.ndarray, probability: np.ndarray, training: np.ndarray, threshold: float, names: Sequence[str]
+    truth: np.ndarray, probability: np.ndarray, training: np.ndarray, threshold: float
 ) -> Iterator[Measure]:
     """Measures of recognised concepts.
 
@@ -73,8 +73,6 @@ def concept_measures(
         Labels of the training clips, shape (training clips, concepts).
     threshold
         Probability from which on a concept is recognised.
-    names
-        Of the concepts.
     """
     clips = len(truth)
     support = truth.sum(0, dtype=int)
@@ -100,13 +98,6 @@ def concept_measures(
     yield Measure(
         "concept_f1_macro", "concepts", definition, macro_f1_statistic(truth, recognised), clips, chance
     )
-    for c, name in enumerate(names):
-        definition = (
-            f"Average precision of the concept {name}; n: clips that have it; chance: its prevalence."
-        )
-        statistic = average_precision_statistic(truth[:, [c]], probability[:, [c]])
-        chance = float(prevalence[c]) if support[c] else None
-        yield Measure(f"concept_ap:{name}", "concept", definition, statistic, int(support[c]), chance)
 
 
 def _own_value(statistic: Statistic, clips: int) -> float | None:

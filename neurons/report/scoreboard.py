@@ -10,6 +10,7 @@ COLUMNS = (
     "variant",
     "subject",
     "metric",
+    "protocol",
     "definition",
     "value",
     "low",
@@ -38,12 +39,14 @@ def headline_rows(scores: pd.DataFrame) -> list[dict[str, Any]]:
     """One row per (variant, subject) with a cell per headline metric that the table holds.
 
     A cell has ``value``, ``low``, ``high``, ``chance`` (of chance and permutation mean the larger that is defined), ``p``
-    and ``n``; it is None where the row has no such score.
+    and ``n``; it is None where the row has no such score. Rows without any (the ceiling) are left out.
     """
     rows = []
     for (variant, subject), group in scores.groupby(["variant", "subject"], sort=False):
         by_metric = group.set_index("metric")
         cells = [_cell(by_metric, metric) for metric in shown_metrics(scores)]
+        if not any(cells):
+            continue
         rows.append({"variant": variant, "subject": subject, "cells": cells})
     return rows
 

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from neurons.artifacts import atomic, provenance, read_table
 from neurons.config import Report
 from neurons.console import logger
+from neurons.report import meaning
 from neurons.report.content import (
     brain_quality,
     labels,
@@ -36,6 +37,11 @@ def page(
     *,
     scores: Path,
     clip_scores: list[Path],
+    alarms: Path,
+    comparisons: Path,
+    kinds: list[Path],
+    paper_tables: list[Path],
+    figures: list[Path],
     videos: list[Path],
     decoded: list[Path],
     tables: list[Path],
@@ -59,7 +65,15 @@ def page(
     scores
         Table of all scores.
     clip_scores
-        Per-clip scores, in folders ``<variant>/<subject>/``, like the four next ones.
+        Per-clip scores, in folders ``<variant>/<subject>/``, like the files of the stage `reconstruct`.
+    alarms, comparisons
+        Alarms, and paired comparisons of variants.
+    kinds
+        Scores by kind of clip, in folders ``<variant>/<subject>/``.
+    paper_tables
+        Tables of the paper (TSV).
+    figures
+        Pictures of the stage `evaluate`, ``<subject>_<what>.png``.
     videos, decoded, tables, controls
         Reconstructed videos, task outputs, their texts, and control images; in the same order.
     playback, annotation, clips
@@ -96,6 +110,8 @@ def page(
         },
     }
     table = read_table(scores, COLUMNS)
+    by_row = {labels(path): path for path in clip_scores}
+    brains_named = {item.variant for item in brains}
     html = _template().render(
         title=settings.title,
         simulated=facts["source"] == "simulated",
@@ -110,6 +126,20 @@ def page(
         rows=headline_rows(table),
         references=REFERENCES,
         full=full_rows(table),
+        alarms=meaning.alarms(alarms),
+        comparisons=[
+            {**picture, "svg": Markup(picture["svg"])} for picture in meaning.comparison_pictures(comparisons)
+        ],
+        failures=[
+            {
+                "label": ", ".join(labels(path)),
+                "svg": Markup(meaning.failure_picture(path, by_row[labels(path)])),
+            }
+            for path in kinds
+            if labels(path)[0] in brains_named
+        ],
+        paper_tables=meaning.paper_tables(paper_tables),
+        figures=[{"label": path.stem.replace("_", ": "), "source": png_uri(path)} for path in figures],
         bar=lambda value, top: round(100 * min(max(value / top, 0.0), 1.0), 1),
         number=lambda value: "" if value is None else f"{value:.4g}",
         pretraining=Markup(training_curves(training_tables(pretraining), "pretrain")),

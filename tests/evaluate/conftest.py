@@ -19,6 +19,8 @@ CAPTIONS = (
     "two birds fly over the sea",
 )
 TAGS = ("car", "dog", "bird")
+WITH_CUT = (2, 7)
+"""Clips of each movie that hold a scene cut."""
 
 
 @dataclass
@@ -83,6 +85,8 @@ def write_movie(folder: Path, movie: str, generator: np.random.Generator) -> Non
     frames = np.clip(colours + noise, 0, 255).astype(np.uint8)
     times = (np.arange(CLIPS * FRAMES).reshape(CLIPS, FRAMES) + 0.5) * 2 / FRAMES
     write_tensors(folder / "cut" / movie / "frames.safetensors", {"frames": frames, "time_s": times}, {}, ids)
+    cuts = [int(index in WITH_CUT) for index in range(CLIPS)]
+    write_table(folder / "cut" / movie / "clips.tsv", pd.DataFrame({"clip": ids, "scene_cuts": cuts}), {})
     image = generator.normal(size=(CLIPS, FRAMES, WIDTH)).astype(np.float16)
     write_tensors(folder / "embed" / movie / "image_tokens.safetensors", {"image": image}, {}, ids)
     kind = generator.integers(len(TAGS), size=CLIPS)

@@ -30,6 +30,8 @@ def test_shapes_and_facts(settings: Evaluate) -> None:
     assert arrays["frame_probabilities"].shape == (5, FRAMES, 60)
     assert arrays["video_probabilities"].shape == (5, 55)
     assert arrays["clip"].shape == (5, FRAMES, 16)
+    assert arrays["video_embedding"].shape == (5, 32)
+    assert "gate" not in arrays
     assert (facts["frame_classes"], facts["video_classes"]) == (60, 55)
     for name in ("frame_probabilities", "video_probabilities"):
         np.testing.assert_allclose(arrays[name].sum(-1), 1, rtol=1e-5)
@@ -58,6 +60,19 @@ def test_video_classifier_by_hand(settings: Evaluate) -> None:
     with torch.no_grad():
         expected = torch.softmax(model(pixels.reshape(1, FRAMES, 3, 32, 32)).logits, -1)[0]
     np.testing.assert_allclose(described(VIDEOS, settings)["video_probabilities"][2], expected, atol=1e-5)
+
+
+def test_video_embedding_is_what_the_last_layer_sees(settings: Evaluate) -> None:
+    arrays = described(VIDEOS, settings)
+    last = VideoMAEForVideoClassification.from_pretrained(settings.video_classifier.path).classifier
+    with torch.no_grad():
+        expected = torch.softmax(last(torch.from_numpy(arrays["video_embedding"])), -1).numpy()
+    np.testing.assert_allclose(arrays["video_probabilities"], expected, atol=1e-6)
+
+
+def test_gate_is_the_mean_frame_embedding_of_its_model(settings: Evaluate) -> None:
+    arrays = described(VIDEOS, settings.model_copy(update={"gate": settings.clip}))
+    np.testing.assert_allclose(arrays["gate"], arrays["clip"].mean(1), atol=1e-6)
 
 
 def test_other_number_of_frames_is_refused(settings: Evaluate) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neurons.evaluate.measures import COLUMNS, Measure, mean_of_clips, mean_of_pairs, row, undefined
-from neurons.evaluate.pairing import fill, needed_pairs
+from neurons.evaluate.pairing import Pairing
 from neurons.evaluate.resampling import block_bootstrap, block_permutations
 
 IDS = [f"test1:{index}" for index in range(24)]
@@ -77,16 +77,49 @@ def test_some_of_the_permutations() -> None:
         seen.append(prediction.shape)
         return np.zeros(prediction.shape[:-1])
 
-    facts = row(Measure("m", "g", "d", statistic, 24, permutations=10), BOOTSTRAP, PERMUTATIONS)
-    assert seen[-1] == (10, 24)
+    facts = row(Measure("m", "g", "d", statistic, 24, permutations=19), BOOTSTRAP, PERMUTATIONS)
+    assert seen[-1] == (19, 24)
     assert facts["p"] == 1.0
 
 
+def test_too_few_permutations_give_a_level_but_no_p() -> None:
+    facts = row(mean_of_pairs("m", "g", "d", np.eye(24), permutations=18), BOOTSTRAP, PERMUTATIONS)
+    assert facts["p"] is None
+    assert facts["permutation_mean"] == pytest.approx(np.eye(24)[np.arange(24), PERMUTATIONS[:18]].mean())
+
+
+def test_a_given_interval_stands_in_place_of_the_bootstrap() -> None:
+    measure = mean_of_pairs("m", "g", "d", np.random.default_rng(0).random((24, 24)), interval=(-3.0, 4.0))
+    facts = row(measure, BOOTSTRAP, PERMUTATIONS)
+    assert (facts["low"], facts["high"]) == (-3.0, 4.0)
+
+
+def test_the_row_says_its_protocol() -> None:
+    assert row(mean_of_pairs("m", "g", "d", np.eye(24)), BOOTSTRAP, PERMUTATIONS)["protocol"] == "strict"
+    released = mean_of_pairs("m", "g", "d", np.eye(24), protocol="released")
+    assert row(released, BOOTSTRAP, PERMUTATIONS)["protocol"] == "released"
+
+
 def test_only_needed_pairs_are_computed() -> None:
-    needed = needed_pairs(PERMUTATIONS[:3])
+    pairing = Pairing.first(PERMUTATIONS, 3)
+    needed = pairing.needed
+    assert pairing.permutations == 3
     assert needed.diagonal().all()
+    assert needed[np.arange(24), PERMUTATIONS[:3]].all()
     assert 24 <= needed.sum() <= 4 * 24
-    values = fill(needed, lambda i, j: i * 100.0 + j)
+    calls: list[int] = []
+
+    def coded(i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        calls.append(len(i))
+        return i * 100.0 + j
+
+    values = pairing.fill(coded)
     i, j = np.nonzero(needed)
     assert (values[i, j] == 100 * i + j).all()
     assert np.isnan(values[~needed]).all()
+    assert sum(calls) == needed.sum()
+
+
+@pytest.mark.parametrize(("limit", "used"), [(24, 0), (5, 5)])
+def test_permutations_are_limited_only_if_they_form_too_many_pairs(limit: int, used: int) -> None:
+    assert Pairing.of(PERMUTATIONS, limit).permutations == used

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from neurons.evaluate.motion import end_point_error, flow_correlation, moves, optical_flow
+from neurons.evaluate.motion import end_point_error, flow_correlation, flow_direction, moves, optical_flow
 
 TIME_S = np.array([[0.0, 0.25, 0.5]])
 
@@ -59,3 +59,26 @@ def test_correlation_equals_numpy_for_all_pairs() -> None:
 def test_constant_flow_correlates_with_nothing() -> None:
     x = np.random.default_rng(0).normal(size=(2, 1, 4, 5, 2))
     assert (flow_correlation(x, np.zeros_like(x)) == 0).all()
+
+
+def test_direction_of_known_motion() -> None:
+    right = optical_flow(moving(2, 0), TIME_S)
+    left, still = -right, np.zeros_like(right)
+    for prediction, expected in ((right, 1.0), (3 * right, 1.0), (left, -1.0), (still, 0.0)):
+        values, applies = flow_direction(right, prediction, 0.5)
+        assert values[0, 0] == pytest.approx(expected, abs=1e-6)
+        assert applies.tolist() == [True]
+    assert not flow_direction(still, right, 0.5)[1].any()
+
+
+def test_direction_by_definition() -> None:
+    x, y = np.random.default_rng(0).normal(size=(2, 3, 2, 4, 5, 2))
+    values, applies = flow_direction(x, y, 1.0)
+    assert applies.all()
+    for i in range(3):
+        for j in range(3):
+            cosines = []
+            for a, b in zip(x[i].reshape(-1, 2), y[j].reshape(-1, 2), strict=True):
+                if np.hypot(*a) > 1:
+                    cosines.append(a @ b / (np.hypot(*a) * np.hypot(*b)) if np.hypot(*b) > 1 else 0.0)
+            assert values[i, j] == pytest.approx(np.mean(cosines), abs=1e-6)

@@ -5,8 +5,9 @@ import pytest
 from scipy.stats import binom, kstest
 
 from neurons.artifacts import InputError, split_clip_id
+from neurons.config import Evaluate
 from neurons.evaluate.measures import mean_of_clips, mean_of_pairs, row
-from neurons.evaluate.resampling import block_bootstrap, block_permutations
+from neurons.evaluate.resampling import block_bootstrap, block_numbers, block_permutations, resamples
 
 SCENE = 4
 
@@ -68,7 +69,7 @@ def dependent_pairs(generator: np.random.Generator, clips: int) -> np.ndarray:
     return np.outer(truth, prediction)
 
 
-def p_values(block_clips: int, simulations: int = 300) -> np.ndarray:
+def p_values(block_clips: int, simulations: int = 1000) -> np.ndarray:
     ids = clip_names(2, 40)
     generator = np.random.default_rng(11)
     bootstrap = np.arange(80)[None]
@@ -89,6 +90,25 @@ def test_p_values_are_uniform_without_signal() -> None:
 def test_permuting_single_clips_would_find_signal_in_noise() -> None:
     found = p_values(1)
     assert (found <= 0.05).sum() > binom.ppf(0.999, len(found), 0.05)
+
+
+def test_shuffled_predictions_are_significant_as_often_as_promised() -> None:
+    # A good prediction, shuffled in blocks; its scenes are of 1 to 5 clips and lie across the blocks.
+    ids = clip_names(2, 30)
+    generator = np.random.default_rng(13)
+    found = []
+    for simulation in range(1000):
+        scene = np.repeat(np.arange(60), generator.integers(1, 6, 60))[:60]
+        truth = generator.exponential(size=60)[scene]
+        prediction = truth + 0.2 * generator.normal(size=60)
+        shuffled = prediction[block_permutations(ids, 5, 1, simulation)[0]]
+        measure = mean_of_pairs("x", "x", "x", -np.abs(truth[:, None] - shuffled))
+        permutations = block_permutations(ids, 5, 39, 10_000 + simulation)
+        found.append(row(measure, np.arange(60)[None], permutations)["p"])
+    low, high = binom.interval(0.999, len(found), 0.05)
+    assert low <= (np.array(found) <= 0.05).sum() <= high
+    unshuffled = mean_of_pairs("x", "x", "x", -np.abs(truth[:, None] - prediction))
+    assert row(unshuffled, np.arange(60)[None], permutations)["p"] == 1 / 40
 
 
 def coverage(block_clips: int, simulations: int = 200) -> float:
@@ -119,3 +139,43 @@ def test_blocks_follow_the_index_not_the_name() -> None:
         frozenset(split_clip_id(ids[i])[1] for i in permutation[[a, b]]) for a, b in ((0, 3), (2, 5), (1, 4))
     }
     assert blocks == {frozenset({0, 1}), frozenset({2, 3}), frozenset({10, 11})}
+
+
+def test_numbers_of_blocks_follow_time_within_movies() -> None:
+    ids = clip_names(2, 7)
+    assert block_numbers(ids, 3).tolist() == [0, 0, 0, 1, 1, 1, 2, 3, 3, 3, 4, 4, 4, 5]
+    order = np.random.default_rng(6).permutation(len(ids))
+    shuffled = [ids[i] for i in order]
+    assert (block_numbers(shuffled, 3) == block_numbers(ids, 3)[order]).all()
+    assert block_numbers([f"test1:{index}" for index in (0, 10, 2, 1, 11, 3)], 2).tolist() == [
+        0,
+        2,
+        1,
+        0,
+        2,
+        1,
+    ]
+
+
+@pytest.mark.parametrize("block_clips", [1, 3, 7, 20])
+def test_permutations_keep_the_blocks_that_have_these_numbers(block_clips: int) -> None:
+    ids = clip_names(2, 7)
+    numbers = block_numbers(ids, block_clips)
+    assert len(set(numbers.tolist())) == 2 * -(-7 // block_clips)
+    for permutation in block_permutations(ids, block_clips, 20, 0):
+        runs = np.split(permutation, np.flatnonzero(np.diff(numbers[permutation])) + 1)
+        assert sorted(part.tolist() for part in runs) == [
+            np.flatnonzero(numbers == number).tolist() for number in sorted(set(numbers.tolist()))
+        ]
+
+
+def test_settings_say_how_many_and_which() -> None:
+    ids = clip_names(2, 8)
+    settings = Evaluate(bootstrap=7, permutations=5, block_clips=4, seed=1)
+    permutations, bootstrap = resamples(ids, settings)
+    assert (permutations.shape, bootstrap.shape) == ((5, 16), (7, 16))
+    assert (np.diff(permutations.reshape(5, 4, 4), axis=2) == 1).all()
+    again = resamples(ids, settings)
+    assert (again[0] == permutations).all() and (again[1] == bootstrap).all()
+    other = resamples(ids, settings.model_copy(update={"seed": 2}))
+    assert (other[0] != permutations).any() and (other[1] != bootstrap).any()

@@ -1,9 +1,11 @@
-"""Cosines of CLIP embeddings."""
+"""Cosines of CLIP embeddings, and identification by them."""
+
+from itertools import combinations
 
 import numpy as np
 import pytest
 
-from neurons.evaluate.semantics import adjacent_cosine, framewise_cosine
+from neurons.evaluate.semantics import adjacent_cosine, allpairs_cosine, framewise_cosine, identified
 
 TRUTH, PREDICTION = np.random.default_rng(0).normal(size=(2, 4, 3, 8))
 
@@ -43,3 +45,32 @@ def test_embeddings_without_direction_are_refused(value: float) -> None:
     bad[1, 2] = value
     with pytest.raises(ValueError, match="zero vectors"):
         framewise_cosine(TRUTH, bad)
+
+
+def test_allpairs_cosine_by_hand() -> None:
+    for clip, value in zip(TRUTH, allpairs_cosine(TRUTH), strict=True):
+        expected = np.mean([cosine(clip[a], clip[b]) for a in range(3) for b in range(3) if a != b])
+        assert value == pytest.approx(expected)
+    assert allpairs_cosine(np.repeat(TRUTH[:, :1], 3, 1)) == pytest.approx(1)
+    assert np.isnan(allpairs_cosine(TRUTH[:, :1])).all()
+
+
+@pytest.mark.parametrize("pool", [2, 3, 5])
+@pytest.mark.parametrize("levels", [1000, 3])
+def test_identification_equals_all_draws_in_all_orders_of_ties(pool: int, levels: int) -> None:
+    similarity = np.random.default_rng(0).integers(0, levels, (5, 5)).astype(float)
+    values = identified(similarity, pool)
+    for i in range(5):
+        for j in range(5):
+            others = [k for k in range(5) if k != i]
+            wins = []
+            for drawn in combinations(others, pool - 1):
+                nearer = [similarity[k, j] > similarity[i, j] for k in drawn]
+                equal = sum(similarity[k, j] == similarity[i, j] for k in drawn)
+                wins.append(0.0 if any(nearer) else 1 / (1 + equal))
+            assert values[i, j] == pytest.approx(np.mean(wins))
+
+
+def test_identification_needs_enough_clips() -> None:
+    with pytest.raises(ValueError, match="draws 5 classes"):
+        identified(np.eye(5), 6)

@@ -7,8 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from neurons.annotate.concepts import CONCEPTS
 from neurons.artifacts import InputError, TensorFile, gather, read_table, write_table, write_tensors
-from neurons.evaluate import feature_steps, reference_steps, steps
+from neurons.config import Evaluate
+from neurons.evaluate import analysis_steps, feature_steps, reference_steps, steps
+from neurons.evaluate.measures import BY_CLIP, COLUMNS
+from neurons.evaluate.table import KEYS
 from tests.evaluate.conftest import TAGS, TEST, TRAIN, Study
 
 TIME_S = [(i + 0.5) / 8 for i in range(16)]
@@ -50,19 +54,32 @@ def score(
     frames = study.movies("cut", "frames.safetensors", TEST)
     features = folder / "features.safetensors"
     feature_steps.features(videos=videos, frames=frames, settings=study.settings, output=features)
+    return score_features(study, truth, videos, folder, tasks, folder, study.settings)
+
+
+def score_features(
+    study: Study,
+    truth: Path,
+    videos: Path,
+    features: Path,
+    tasks: tuple[Path, Path] | None,
+    folder: Path,
+    settings: Evaluate,
+) -> pd.DataFrame:
+    """Scores of predicted videos, by metric, from the features in the folder `features`."""
     steps.scores(
         variant="ours",
         subject="subject1",
-        features=features,
+        features=features / "features.safetensors",
         truth=truth,
         videos=videos,
-        frames=frames,
+        frames=study.movies("cut", "frames.safetensors", TEST),
         labels=study.movies("annotate", "labels.safetensors", TEST),
         annotation=study.movies("annotate", "annotation.parquet", TEST),
         train_labels=study.movies("annotate", "labels.safetensors", TRAIN),
         decoded=tasks[0] if tasks else None,
         table=tasks[1] if tasks else None,
-        settings=study.settings,
+        settings=settings,
         scores=folder / "scores.tsv",
         clips=folder / "clips.parquet",
     )
@@ -79,8 +96,10 @@ def perfect(study: Study, truth: Path, tmp_path_factory: pytest.TempPathFactory)
 def test_truth_as_prediction_is_perfect(perfect: tuple[pd.DataFrame, Path]) -> None:
     table, folder = perfect
     ones = "video_2way_gt1 video_50way_gt1 frame_2way_gt1 frame_50way_gt1 clip_truth ssim_gray2d dice iou concept_map"
+    ones += " video_50way_gt3 frame_50way_gt3 clip_2way hue_circular hue_cosine ssim_columns ssim_rgb7 ssim_gray425"
     ones += " concept_f1_micro concept_f1_macro caption_bleu4 caption_verb caption_object caption_subject"
     assert table.loc[ones.split(), "value"].to_numpy(float) == pytest.approx(1.0, abs=1e-6)
+    assert table.loc["frechet_video", "value"] == pytest.approx(0, abs=1e-6)
     assert table.loc["psnr", "value"] == 100
     assert table.loc["psnr_capped", "value"] == table.loc["psnr_capped", "n"] == 20 * 6
     assert table.loc["clip_adjacent", "value"] == pytest.approx(table.loc["clip_adjacent_truth", "value"])
@@ -90,11 +109,61 @@ def test_truth_as_prediction_is_perfect(perfect: tuple[pd.DataFrame, Path]) -> N
     assert list(clips["clip"]) == [f"{movie}:{index}" for movie in TEST for index in range(10)]
 
 
-def test_concepts_without_support_have_no_value(perfect: tuple[pd.DataFrame, Path]) -> None:
-    rows = perfect[0][perfect[0].index.str.startswith("concept_ap:")]
-    assert len(rows) == 51
+def test_metrics_are_named_once_and_say_by_which_protocol(perfect: tuple[pd.DataFrame, Path]) -> None:
+    table, folder = perfect
+    assert table.index.is_unique
+    assert set(table["protocol"]) == {"strict", "released"}
+    for strict, released in (("video_2way_gt1", "video_2way_gt3"), ("ssim_gray2d", "ssim_columns")):
+        assert (table.loc[strict, "protocol"], table.loc[released, "protocol"]) == ("strict", "released")
+    assert not table.index.str.startswith("concept_ap").any()
+    assert list(read_table(folder / "scores.tsv").columns) == [*KEYS, *COLUMNS]
+
+
+def test_metrics_in_which_variants_are_compared_are_means_over_clips_where_more_is_better(
+    perfect: tuple[pd.DataFrame, Path],
+) -> None:
+    table, folder = perfect
+    assert (table.loc[list(BY_CLIP), "higher_is_better"].astype(str) == "True").all()
+    clips = read_table(folder / "clips.parquet", BY_CLIP)
+    means = clips[list(BY_CLIP)].mean().to_numpy()
+    np.testing.assert_allclose(table.loc[list(BY_CLIP), "value"].to_numpy(float), means)
+
+
+@pytest.mark.parametrize("protocol", ["strict", "released"])
+def test_one_protocol_alone_gives_its_rows_unchanged(
+    study: Study, truth: Path, perfect: tuple[pd.DataFrame, Path], tmp_path: Path, protocol: str
+) -> None:
+    table, folder = perfect
+    settings = study.settings.model_copy(update={"protocols": [protocol]})
+    tasks = folder / "decoded.safetensors", folder / "decoded.tsv"
+    alone = score_features(study, truth, folder / "videos.safetensors", folder, tasks, tmp_path, settings)
+    pd.testing.assert_frame_equal(alone, table[table["protocol"] == protocol], check_dtype=False)
+
+
+def test_perfect_concepts_are_perfect_one_by_one_and_without_support_undefined(
+    study: Study, perfect: tuple[pd.DataFrame, Path], tmp_path: Path
+) -> None:
+    _, folder = perfect
+    analysis_steps.breakdown(
+        clips=folder / "clips.parquet",
+        labels=study.movies("annotate", "labels.safetensors", TEST),
+        annotation=study.movies("annotate", "annotation.parquet", TEST),
+        clip_tables=study.movies("cut", "clips.tsv", TEST),
+        decoded=folder / "decoded.safetensors",
+        settings=study.settings,
+        kinds=tmp_path / "kinds.tsv",
+        concepts=tmp_path / "concepts.tsv",
+    )
+    table = read_table(tmp_path / "concepts.tsv")
+    rows = table[table["metric"] == "concept_ap"]
+    assert len(rows) == len(CONCEPTS)
     assert (rows["n"] > 0).sum() == len(TAGS)
-    assert rows["value"].notna().to_numpy().tolist() == (rows["n"] > 0).tolist()
+    assert rows["value"].notna().tolist() == (rows["n"] > 0).tolist()
+    assert (table.loc[table["n"] > 0, "value"] == 1).all()
+    kinds = read_table(tmp_path / "kinds.tsv")
+    perfect_ones = kinds[kinds["metric"].isin(["ssim_gray2d", "dice", "video_2way_gt1"])]
+    np.testing.assert_allclose(perfect_ones["value"], 1, atol=1e-6)
+    assert (perfect_ones["p"].dropna() == 1).all()
 
 
 def test_order_of_clips_in_the_prediction_does_not_matter(
@@ -153,7 +222,8 @@ def test_table_has_rows_of_chance(perfect: tuple[pd.DataFrame, Path], tmp_path: 
     steps.table(scores=[perfect[1] / "scores.tsv"], output=tmp_path / "all.tsv", json=tmp_path / "all.json")
     table = read_table(tmp_path / "all.tsv")
     chance = table[table["variant"] == "chance"].set_index("metric")
-    assert chance.loc["video_50way_gt1", "value"] == 0.02
+    assert chance.loc["video_50way_gt1", "value"] == pytest.approx(0.02)
+    assert chance.loc["video_50way_gt3", "value"] == pytest.approx(3 / 52)
     assert chance.loc["ssim_gray2d", "value"] == pytest.approx(
         perfect[0].loc["ssim_gray2d", "permutation_mean"]
     )

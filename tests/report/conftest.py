@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -27,6 +28,27 @@ def moving_square(clips: int, frames: int, size: int = 32) -> np.ndarray:
             left = frame * (size - 8) // frames
             made[clip, frame, 12:20, left : left + 8] = (20 * clip, 200, 255 - 20 * clip)
     return made
+
+
+def write_analysis(folder: Path, put: Callable[[str, Path], Path]) -> None:
+    """Alarms, comparisons, tables and figures of the stage `evaluate`."""
+    found = {"alarm": ["identical predictions", "prediction equals truth"], "variant": ["paper", "ours"]}
+    found |= {"subject": "subject1", "raised": [True, False], "count": [9, 0], "of": 12}
+    found |= {"what": ["clips share <one> prediction", "clips equal the truth"], "clips": ["test1:0", ""]}
+    write_table(put("alarms", folder / "evaluate/alarms.tsv"), pd.DataFrame(found), MADE_BY)
+    compared = {"subject": "subject1", "variant": "ours", "other": "paper", "metric": ["dice", "psnr"]}
+    compared |= {"difference": [0.1, -0.2], "low": [0.05, -0.5], "high": [0.15, 0.1]}
+    compared |= {"p_holm": [0.01, 0.4], "n": 12}
+    write_table(put("comparisons", folder / "evaluate/comparisons.tsv"), pd.DataFrame(compared), MADE_BY)
+    cells = {
+        "variant": ["chance", "ours"],
+        "subject": ["any", "subject1"],
+        "2-way": ["0.500", "0.910 [0.8, 1.0]"],
+    }
+    write_table(put("paper_tables", folder / "evaluate/tables/videos.tsv"), pd.DataFrame(cells), MADE_BY)
+    figure = put("figures", folder / "evaluate/figures/subject1_strips.png")
+    figure.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(figure), moving_square(1, 1)[0, 0])
 
 
 def make_report(folder: Path) -> Path:
@@ -66,7 +88,8 @@ def make_report(folder: Path) -> Path:
             MADE_BY,
             CLIPS,
         )
-        by_clip = pd.DataFrame({"clip": CLIPS, "clip_truth": np.linspace(0.9, 0.1, n)})
+        falling = np.linspace(0.9, 0.1, n)
+        by_clip = pd.DataFrame({"clip": CLIPS, "clip_truth": falling, "video_50way_gt1": falling})
         write_table(
             put("clip_scores", folder / "evaluate" / variant / subject / "clips.parquet"), by_clip, MADE_BY
         )
@@ -78,12 +101,19 @@ def make_report(folder: Path) -> Path:
             known = value == value
             scores.append(
                 {
-                    "variant": variant, "subject": subject, "metric": metric, "definition": f"what {metric} means",
+                    "variant": variant, "subject": subject, "metric": metric,
+                    "protocol": "strict", "definition": f"what {metric} means",
                     "value": value, "low": value - 0.02 if known else np.nan, "high": value + 0.02 if known else np.nan,
                     "chance": chance, "permutation_mean": chance, "p": 0.001 if known else np.nan, "n": n,
                     "higher_is_better": True,
                 }
             )  # fmt: skip
+        kinds = {"factor": "concept", "level": ["vehicle", "plant"], "metric": "video_50way_gt1", "n": [7, 2]}
+        kinds |= {"value": [0.4, 0.1], "low": [0.2, 0.0], "high": [0.6, 0.2], "p_holm": [0.01, 0.5]}
+        write_table(
+            put("kinds", folder / "evaluate" / variant / subject / "kinds.tsv"), pd.DataFrame(kinds), MADE_BY
+        )
+    write_analysis(folder, put)
     for variant, subject in ROWS[:2]:
         training = pd.DataFrame(
             {"epoch": [1, 2, 3], "train_loss": [3.0, 2.0, 1.5], "validation_score": [3.1, 2.5, 2.4]}
@@ -106,7 +136,10 @@ def make_report(folder: Path) -> Path:
     write_table(folder / "evaluate/scores.tsv", pd.DataFrame(scores), MADE_BY)
     output = folder / "report/index.html"
     study = '{"name": "tiny", "source": "simulated"}'
-    page(scores=folder / "evaluate/scores.tsv", **paths, study=study, settings=Report(), page=output)
+    single = {name: paths.pop(name)[0] for name in ("alarms", "comparisons")}
+    page(
+        scores=folder / "evaluate/scores.tsv", **single, **paths, study=study, settings=Report(), page=output
+    )
     return output
 
 
