@@ -44,6 +44,12 @@ def expected_jobs(variants: int, chunks: int = 2) -> dict[str, int]:
         "evaluate_features": rows,
         "evaluate_scores": rows,
         "evaluate_table": 1,
+        "evaluate_breakdown": rows,
+        "evaluate_ceiling": SUBJECTS,
+        "evaluate_compare": 1,
+        "evaluate_alarms": 1,
+        "evaluate_tables": 1,
+        "evaluate_figures": SUBJECTS,
         "report_page": 1,
     }
 
@@ -92,7 +98,17 @@ def test_nothing_is_done_twice(finished):
     assert finished.planned() == {}
 
 
-AFTER_SCORES = {"evaluate_scores", "evaluate_table", "report_page", "all"}
+AFTER_SCORES = {
+    "evaluate_scores",
+    "evaluate_table",
+    "evaluate_breakdown",
+    "evaluate_compare",
+    "evaluate_alarms",
+    "evaluate_tables",
+    "evaluate_figures",
+    "report_page",
+    "all",
+}
 AFTER_VIDEOS = {"reconstruct_videos", "reconstruct_gather", "evaluate_features"} | AFTER_SCORES
 AFTER_DECODE = {"reconstruct_decode", "reconstruct_control"} | AFTER_VIDEOS
 AFTER_DECOUPLE = {"decouple_fit"} | AFTER_DECODE
@@ -104,7 +120,9 @@ AFTER_GATHER = {"preprocess_gather", "evaluate_retrieval"} | AFTER_PRETRAIN
     ("change", "rules"),
     [
         ({"report": {"title": "Another"}}, {"report_page", "all"}),
-        ({"evaluate": {"permutations": 77}}, AFTER_SCORES),
+        ({"evaluate": {"permutations": 77}}, AFTER_SCORES | {"evaluate_ceiling"}),
+        ({"evaluate": {"ways": [2, 10]}}, AFTER_SCORES),
+        ({"evaluate": {"published": True}}, {"evaluate_tables", "report_page", "all"}),
         ({"evaluate": {"batch_size": 9}}, {"evaluate_truth", "evaluate_features"} | AFTER_SCORES),
         ({"reconstruct": {"video": {"strength": 0.61}}}, AFTER_VIDEOS),
         ({"reconstruct": {"control": {"steps": 3}}}, {"reconstruct_control"} | AFTER_VIDEOS),
@@ -112,11 +130,11 @@ AFTER_GATHER = {"preprocess_gather", "evaluate_retrieval"} | AFTER_PRETRAIN
         ({"pretrain": {"blocks": 1}}, AFTER_PRETRAIN),
         (
             {"preprocess": {"selection": {"alpha": 0.01}}},
-            {"preprocess_select", "preprocess_quality"} | AFTER_GATHER,
+            {"preprocess_select", "preprocess_quality", "evaluate_ceiling"} | AFTER_GATHER,
         ),
         (
             {"preprocess": {"detrend_order": 2}},
-            {"preprocess_run", "preprocess_select", "preprocess_quality"} | AFTER_GATHER,
+            {"preprocess_run", "preprocess_select", "preprocess_quality", "evaluate_ceiling"} | AFTER_GATHER,
         ),
         ({"cut": {"playback_frames": 8}}, {"cut_playback", "report_page", "all"}),
     ],

@@ -11,6 +11,13 @@ from neurons.cli import STEPS
 from tests.workflow.conftest import ROOT
 
 CALLED_BY_HAND = {("simulate", "run_table"), ("evaluate", "videos")}
+# Options that a rule gives only if there is something to give, by the name of the parameter that holds them.
+GIVEN_BY_PARAMETERS = {
+    "{params.compute}": {"device", "precision", "threads"},
+    "{params.tasks}": {"decoded", "table"},
+    "{params.decoded}": {"decoded"},
+    "{params.published}": {"published"},
+}
 RULES = {path.stem: path.read_text() for path in (ROOT / "rules").glob("*.smk")}
 
 
@@ -46,10 +53,9 @@ def test_a_rule_gives_its_step_exactly_its_parameters(stage, module, step):
     function = getattr(importlib.import_module(module), step)
     line = shell_line(stage, step)
     given = {name.replace("-", "_") for name in re.findall(r"--([a-z][a-z0-9-]*)", line)}
-    if "{params.compute}" in line:
-        given |= {"device", "precision", "threads"}
-    if "{params.tasks}" in line:
-        given |= {"decoded", "table"}
+    for placeholder, names in GIVEN_BY_PARAMETERS.items():
+        if placeholder in line:
+            given |= names
     assert given == set(inspect.signature(function).parameters)
 
 
