@@ -22,10 +22,12 @@ from neurons.artifacts import clip_id, seed_for
 from neurons.config import Evaluate
 from neurons.evaluate.comparisons import sign_flip_p
 from neurons.evaluate.measures import mean_of_clips, mean_of_pairs, row
-from neurons.evaluate.resampling import block_bootstrap, block_numbers, block_permutations
+from neurons.evaluate.resampling import Resamples, block_numbers, block_permutations, resamples
 
 MOVIES = {60: 2, 1200: 5}
 """Test movies by number of clips; 5 of 240 clips are those of the data set cc2017."""
+BLOCKS = {60: 4, 1200: 10}
+"""Clips per block: as in the default configuration, and its default for real studies."""
 LONGEST_SCENE = 4
 CLIP_SD = 0.5
 """Spread of clips within a scene; that of scenes is 1."""
@@ -91,15 +93,16 @@ def permutation_p(
     """p of the mean similarity of truth and prediction, as in the table of scores."""
     measure = mean_of_pairs("x", "x", "x", -np.abs(truth[:, None] - prediction))
     permutations = block_permutations(ids, settings.block_clips, settings.permutations, number)
-    return row(measure, np.arange(len(ids))[None], permutations)["p"]
+    numbers = block_numbers(ids, settings.block_clips)
+    return row(measure, Resamples(np.arange(len(ids))[None], permutations, numbers))["p"]
 
 
 def covered(grouping: Groups, ids: list[str], settings: Evaluate, number: int) -> bool:
     """Whether the interval of the mean over clips holds the mean of all clips there could be, 0."""
     generator = np.random.default_rng(seed_for(number, "covered"))
     measure = mean_of_clips("x", "x", "x", values(generator, grouping(generator, ids, settings)))
-    drawn = block_bootstrap(ids, settings.block_clips, settings.bootstrap, number)
-    facts = row(measure, drawn, drawn)
+    drawn = resamples(ids, settings.model_copy(update={"seed": number, "permutations": 1}))
+    facts = row(measure, drawn)
     return facts["low"] <= 0 <= facts["high"]
 
 
@@ -111,26 +114,23 @@ TESTS = {
 }  # fmt: skip
 
 
-def main(*, experiments: int = 1000, block_clips: int = Evaluate().block_clips) -> None:
+def main(*, experiments: int = 1000) -> None:
     """Print how often tests reject and intervals cover.
 
     Parameters
     ----------
     experiments
         Simulated experiments per row.
-    block_clips
-        Neighbouring clips that are resampled and permuted together.
     """
-    settings = Evaluate(block_clips=block_clips)
+    default = Evaluate()
     print(
-        f"{experiments} experiments per row, blocks of {settings.block_clips} clips, {settings.permutations} permutations,"
-        f" {settings.bootstrap} bootstrap samples\n"
+        f"{experiments} experiments per row, {default.permutations} permutations, {default.bootstrap} bootstrap samples\n"
     )
-    print("| test | clips alike within | n | promised | found | 95 % interval |")
-    print("|---|---|---|---|---|---|")
+    print("| test | clips alike within | n | clips per block | promised | found | 95 % interval |")
+    print("|---|---|---|---|---|---|---|")
     for (test, promised), (experiment, groupings, sizes) in TESTS.items():
         for clips in sizes:
-            ids = clip_names(clips)
+            ids, settings = clip_names(clips), default.model_copy(update={"block_clips": BLOCKS[clips]})
             for grouping in groupings:
                 count = sum(map(partial(experiment, grouping, ids, settings), range(experiments)))
                 interval = binomtest(count, experiments).proportion_ci()
@@ -138,7 +138,7 @@ def main(*, experiments: int = 1000, block_clips: int = Evaluate().block_clips) 
                     grouping.__name__, grouping.__name__
                 )
                 print(
-                    f"| {test} | {name} | {clips} | {promised:.3f} | {count / experiments:.3f} "
+                    f"| {test} | {name} | {clips} | {settings.block_clips} | {promised:.3f} | {count / experiments:.3f} "
                     f"| {interval.low:.3f} to {interval.high:.3f} |"
                 )
 

@@ -377,7 +377,11 @@ class Evaluate(Section):
         100,
         description="permutations for pixel and flow scores when all would need more than this times the clips in pairs",
     )
-    block_clips: Count = Field(4, description="neighbouring clips that are resampled and permuted together")
+    block_clips: Count = Field(
+        10,
+        description="neighbouring clips that are resampled and permuted together; longer than scenes, and few enough that"
+        " there are many blocks (the cube root of the number of clips is a good choice)",
+    )
     concept_threshold: Fraction = Field(0.5, description="probability from which on a concept is recognised")
     mask_threshold: Fraction = Field(0.5, description="probability from which on a pixel is in the mask")
     references: list[Literal["mean", "retrieval", "oracle"]] = Field(

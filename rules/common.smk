@@ -30,7 +30,9 @@ CHUNKS = list(range(CONFIG.reconstruct.chunks))
 # Every job finds the package in this checkout, and the Python beside this Snakemake unless it has an environment of its
 # own (whose activation puts it first).
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={ROOT}; ")
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ.update(
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
+)
 
 
 wildcard_constraints:

@@ -356,7 +356,7 @@ rule evaluate_tables:
         variants=VARIANTS,
         seeds=json.dumps(CONFIG.seeds()),
         published="--published" if CONFIG.evaluate.published else "",
-        folder=f"{R}/evaluate/tables",
+        folder=lambda wildcards, output: str(Path(output[0]).parent),
     message:
         "Write the tables of the paper"
     shell:

@@ -86,7 +86,7 @@ def breakdown(
         [list(tags) for tags in described["tags"]],
         cuts,
     )
-    permutations, bootstrap = resamples(ids, settings)
+    drawn = resamples(ids, settings)
     inputs: dict[str, Path | Sequence[Path]] = {
         "clips": clips,
         "labels": labels,
@@ -97,14 +97,14 @@ def breakdown(
         inputs["decoded"] = decoded
     parameters = {**_resampling(settings), "concept_threshold": settings.concept_threshold}
     made_by = provenance("evaluate breakdown", inputs, parameters, settings.seed)
-    write_table(kinds, by_kind(by_clip, members, bootstrap, permutations), made_by)
+    write_table(kinds, by_kind(by_clip, members, drawn), made_by)
     own = finite(TensorFile(decoded), "concepts", ids) if decoded is not None else true_concepts[:, :0]
     if decoded is not None and own.shape != true_concepts.shape:
         raise InputError(
             f"{decoded}: {own.shape[1]} concepts per clip, the annotation has {true_concepts.shape[1]}. Rerun reconstruct."
         )
     names = CONCEPTS if decoded is not None else ()
-    table = by_concept(true_concepts, own, settings.concept_threshold, names, bootstrap, permutations)
+    table = by_concept(true_concepts, own, settings.concept_threshold, names, drawn)
     write_table(concepts, table, made_by)
 
 
@@ -144,11 +144,8 @@ def ceiling(*, subject: str, runs: list[Path], selection: Path, settings: Evalua
         [np.stack([run.responses[:, chosen] for run in repeated], 1) for repeated in movies.values()]
     )
     ids = [identity for repeated in movies.values() for identity in repeated[0].clip_ids]
-    permutations, bootstrap = resamples(ids, settings)
-    rows = [
-        row(measure, bootstrap, permutations)
-        for measure in ceiling_measures(responses, settings.retrieval_pool)
-    ]
+    drawn = resamples(ids, settings)
+    rows = [row(measure, drawn) for measure in ceiling_measures(responses, settings.retrieval_pool)]
     parameters = {**_resampling(settings), "retrieval_pool": settings.retrieval_pool}
     made_by = provenance(
         "evaluate ceiling", {"runs": runs, "selection": selection}, parameters, settings.seed

@@ -11,6 +11,7 @@ import pandas as pd
 from neurons.evaluate.comparisons import holm
 from neurons.evaluate.concepts import average_precision_statistic, counts_statistic
 from neurons.evaluate.measures import BY_CLIP, COLUMNS, Measure, interval, row
+from neurons.evaluate.resampling import Resamples
 
 LEVELS = ["factor", "level", "metric", "n", "value", "low", "high", "others", "p", "p_holm"]
 SIZES = {"none": (0.0, 0.0), "below 3 %": (0.0, 0.03), "3 to 15 %": (0.03, 0.15), "above 15 %": (0.15, 1.0)}
@@ -63,8 +64,7 @@ def kinds_of_clip(
 def by_kind(
     by_clip: pd.DataFrame,
     kinds: dict[tuple[str, str], np.ndarray],
-    bootstrap: np.ndarray,
-    permutations: np.ndarray,
+    resamples: Resamples,
 ) -> pd.DataFrame:
     """Means of metrics over the clips of each level, beside those over all other clips.
 
@@ -74,8 +74,8 @@ def by_kind(
         A row per clip, a column per metric; NaN where undefined.
     kinds
         From `kinds_of_clip`.
-    bootstrap, permutations
-        Shape (samples, clips).
+    resamples
+        Of these clips.
 
     Returns
     -------
@@ -92,14 +92,15 @@ def by_kind(
             inside = members & defined
             if not inside.any():
                 continue
-            counts = inside[bootstrap].sum(1)
-            sampled = (filled * inside)[bootstrap].sum(1)[counts > 0] / counts[counts > 0]
-            low, high = interval(sampled)
+            counts = inside[resamples.bootstrap].sum(1)
+            sampled = (filled * inside)[resamples.bootstrap].sum(1)[counts > 0] / counts[counts > 0]
+            low, high = interval(sampled, len(np.unique(resamples.blocks[inside])))
             outside = ~members & defined
             facts = {"factor": factor, "level": level, "metric": metric, "n": int(inside.sum())}
             facts |= {"value": float(values[inside].mean()), "low": low, "high": high}
             facts["others"] = float(values[outside].mean()) if outside.any() else np.nan
-            facts["p"] = _difference_p(filled, defined, members, permutations) if outside.any() else np.nan
+            tested = outside.any() and len(resamples.permutations)
+            facts["p"] = _difference_p(filled, defined, members, resamples.permutations) if tested else np.nan
             rows.append(facts)
     table = pd.DataFrame(rows, columns=LEVELS[:-1])
     table["p_holm"] = holm(table["p"].to_numpy(float))
@@ -152,12 +153,11 @@ def by_concept(
     probability: np.ndarray,
     threshold: float,
     names: Sequence[str],
-    bootstrap: np.ndarray,
-    permutations: np.ndarray,
+    resamples: Resamples,
 ) -> pd.DataFrame:
     """Recognition of each concept with support, a row per concept and figure: `concept` and `measures.COLUMNS`."""
     rows = [
-        {"concept": name, **row(measure, bootstrap, permutations)}
+        {"concept": name, **row(measure, resamples)}
         for name, measure in concept_measures_by_class(truth, probability, threshold, names)
     ]
     return pd.DataFrame(rows, columns=["concept", *COLUMNS])

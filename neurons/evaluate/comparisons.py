@@ -101,7 +101,7 @@ def compare(
             both = np.isfinite(differences)
             if not both.any():
                 continue
-            low, high = interval(_defined_means(differences, both, drawn))
+            low, high = interval(_defined_means(differences, both, drawn), len(np.unique(blocks[both])))
             signs = seed_for(seed, "signs", subject, variant, other, metric)
             facts: dict[str, Any] = {"subject": subject, "variant": variant, "other": other, "metric": metric}
             facts |= {"difference": float(differences[both].mean()), "low": low, "high": high}

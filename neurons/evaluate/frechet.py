@@ -49,9 +49,9 @@ def jackknife_interval(truth: np.ndarray, prediction: np.ndarray, blocks: np.nda
         The distance plus and minus 1.96 standard errors, not below 0; (NaN, NaN) if there is one block only.
     """
     numbers = np.unique(blocks)
-    without = np.array([frechet_distance(truth[blocks != b], prediction[blocks != b]) for b in numbers])
     if len(numbers) < 2:
         return float("nan"), float("nan")
+    without = np.array([frechet_distance(truth[blocks != b], prediction[blocks != b]) for b in numbers])
     error = np.sqrt((len(without) - 1) / len(without) * np.square(without - without.mean()).sum())
     value = frechet_distance(truth, prediction)
     return max(value - 1.96 * float(error), 0.0), value + 1.96 * float(error)

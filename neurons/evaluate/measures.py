@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student
+
+from neurons.evaluate.resampling import Resamples
 
 Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Value of a measure for clips paired by index: truth (..., m) and prediction (..., m), int -> (...), float; NaN where it
@@ -111,30 +115,25 @@ def undefined(name: str, group: str, definition: str, clips: int, **facts: Any) 
     return mean_of_clips(name, group, definition, np.full(clips, np.nan), **facts)
 
 
-def row(measure: Measure, bootstrap: np.ndarray, permutations: np.ndarray) -> dict[str, Any]:
+def row(measure: Measure, resamples: Resamples) -> dict[str, Any]:
     """The row of a measure in the score table.
-
-    Parameters
-    ----------
-    bootstrap
-        Samples of clips, shape (samples, clips), from `block_bootstrap`.
-    permutations
-        Shape (permutations, clips), from `block_permutations`.
 
     Returns
     -------
     dict
-        The `COLUMNS`: value, 95 % percentile interval, chance, mean of the null distribution and the probability
+        The `COLUMNS`: value, 95 % interval, chance, mean of the null distribution and the probability
         ``(1 + number of permutations at least as good) / (1 + permutations)``. None where undefined, p also where there are
         too few permutations for it to fall to .05.
     """
-    clips = np.arange(bootstrap.shape[1])
+    bootstrap, clips = resamples.bootstrap, np.arange(len(resamples.blocks))
     value = float(measure.statistic(clips, clips))
     low = high = null_mean = p = None
     if np.isfinite(value):
-        low, high = measure.interval or interval(measure.statistic(bootstrap, bootstrap))
-        if measure.uses_truth:
-            used = permutations[: measure.permutations or None]
+        low, high = measure.interval or interval(
+            measure.statistic(bootstrap, bootstrap), len(np.unique(resamples.blocks))
+        )
+        if measure.uses_truth and len(resamples.permutations):
+            used = resamples.permutations[: measure.permutations or None]
             null = measure.statistic(np.broadcast_to(clips, used.shape), used)
             null_mean = float(null.mean())
             p = _tail(value, null, measure.higher_is_better is not False) if len(null) >= FEWEST else None
@@ -146,12 +145,29 @@ def row(measure: Measure, bootstrap: np.ndarray, permutations: np.ndarray) -> di
     return facts
 
 
-def interval(samples: np.ndarray) -> tuple[float, float]:
-    """95 % percentile interval of bootstrap samples; those without a value do not count; NaN if none has one."""
+def interval(samples: np.ndarray, blocks: int) -> tuple[float, float]:
+    """95 % interval from bootstrap samples: the expanded percentile interval (Hesterberg 2015, section 3.2).
+
+    The bootstrap of m blocks has a spread that is too small by sqrt((m - 1) / m), and no allowance for its own uncertainty;
+    the percentiles are moved outwards by as much as Student's t with m - 1 degrees of freedom asks for.
+
+    Parameters
+    ----------
+    samples
+        Values of the samples; those without a value (NaN) do not count.
+    blocks
+        Number of blocks that they are drawn from.
+
+    Returns
+    -------
+    tuple
+        Lower and upper bound; NaN if no sample has a value or there is one block only.
+    """
     defined = samples[np.isfinite(samples)]
-    if not len(defined):
+    if not len(defined) or blocks < 2:
         return float("nan"), float("nan")
-    low, high = np.quantile(defined, [0.025, 0.975])
+    tail = norm.cdf(-np.sqrt(blocks / (blocks - 1)) * student.ppf(0.975, blocks - 1))
+    low, high = np.quantile(defined, [tail, 1 - tail])
     return float(low), float(high)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,6 +11,23 @@ from neurons.artifacts import seed_for, split_clip_id
 from neurons.config import Evaluate
 
 IntArray = np.ndarray
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """What intervals and null distributions are made from.
+
+    Attributes
+    ----------
+    bootstrap, permutations
+        int64, shape (samples, clips) and (permutations, clips), from `block_bootstrap` and `block_permutations`.
+    blocks
+        Number of each clip's block, shape (clips,), from `block_numbers`.
+    """
+
+    bootstrap: IntArray
+    permutations: IntArray
+    blocks: IntArray
 
 
 def movie_positions(clip_ids: Sequence[str]) -> list[IntArray]:
@@ -54,12 +72,15 @@ def block_bootstrap(clip_ids: Sequence[str], block_clips: int, samples: int, see
 
 
 def block_numbers(clip_ids: Sequence[str], block_clips: int) -> IntArray:
-    """Number of the block of neighbouring clips that each clip lies in, int64, shape (clips,)."""
+    """Number of the block of neighbouring clips that each clip lies in, int64, shape (clips,).
+
+    Each movie is split into as few blocks of at most `block_clips` as it takes, as equally as possible.
+    """
     numbers = np.empty(len(clip_ids), dtype=np.int64)
     blocks = [
-        movie[start : start + block_clips]
+        block
         for movie in movie_positions(clip_ids)
-        for start in range(0, len(movie), block_clips)
+        for block in np.array_split(movie, -(-len(movie) // block_clips))
     ]
     for number, block in enumerate(blocks):
         numbers[block] = number
@@ -67,31 +88,38 @@ def block_numbers(clip_ids: Sequence[str], block_clips: int) -> IntArray:
 
 
 def block_permutations(clip_ids: Sequence[str], block_clips: int, samples: int, seed: int) -> IntArray:
-    """Permutations of clips that keep neighbours together: the order of blocks of neighbouring clips is shuffled.
+    """Permutations of clips that keep neighbours together: blocks of neighbouring clips change places.
 
     Permuting single clips would break up scenes that span clips, make the null distribution too narrow and p-values too
-    small.
+    small; so would blocks that come to lie across the places of others, so a block takes the place of one of its length.
 
     Returns
     -------
     numpy.ndarray
         int64, shape (samples, clips): the clip at position i is paired with the prediction for the clip at position
-        ``permutations[k, i]``.
+        ``permutations[k, i]``. No rows if no two blocks are equally long: nothing can change places.
     """
     ordered = np.concatenate(movie_positions(clip_ids))
     numbers = block_numbers(clip_ids, block_clips)[ordered]
-    blocks = np.split(ordered, np.flatnonzero(np.diff(numbers)) + 1)
+    by_length: dict[int, list[IntArray]] = {}
+    for block in np.split(ordered, np.flatnonzero(np.diff(numbers)) + 1):
+        by_length.setdefault(len(block), []).append(block)
+    movable = any(len(blocks) > 1 for blocks in by_length.values())
     generator = np.random.default_rng(seed)
-    permutations = np.empty((samples, len(clip_ids)), dtype=np.int64)
+    permutations = np.empty((samples if movable else 0, len(clip_ids)), dtype=np.int64)
     for permutation in permutations:
-        permutation[ordered] = np.concatenate([blocks[i] for i in generator.permutation(len(blocks))])
+        for blocks in by_length.values():
+            permutation[np.concatenate(blocks)] = np.concatenate(
+                [blocks[i] for i in generator.permutation(len(blocks))]
+            )
     return permutations
 
 
-def resamples(clip_ids: Sequence[str], settings: Evaluate) -> tuple[IntArray, IntArray]:
-    """Permutations and bootstrap samples of clips, as the section `evaluate` asks for them."""
+def resamples(clip_ids: Sequence[str], settings: Evaluate) -> Resamples:
+    """Bootstrap samples and permutations of clips, as the section `evaluate` asks for them."""
     block, seed = settings.block_clips, settings.seed
-    return (
-        block_permutations(clip_ids, block, settings.permutations, seed_for(seed, "permutations")),
+    return Resamples(
         block_bootstrap(clip_ids, block, settings.bootstrap, seed_for(seed, "bootstrap")),
+        block_permutations(clip_ids, block, settings.permutations, seed_for(seed, "permutations")),
+        block_numbers(clip_ids, block),
     )

@@ -88,9 +88,9 @@ def score_videos(
     (true, models), (own, _) = seen(truth), seen(prediction)
     for name, model in models.items():
         logger.info("%s: %s, revision %s", name, model["path"], model["revision"])
-    permutations, bootstrap = resamples(ids, settings)
-    measures = list(video_measures(true, own, ids, permutations, settings))
-    rows = [row(measure, bootstrap, permutations) for measure in measures]
+    drawn = resamples(ids, settings)
+    measures = list(video_measures(true, own, ids, drawn.permutations, settings))
+    rows = [row(measure, drawn) for measure in measures]
     by_clip = {item.name: item.per_clip for item in measures if item.per_clip is not None}
     return {
         "table": pd.DataFrame(rows, columns=COLUMNS),

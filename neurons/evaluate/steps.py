@@ -77,9 +77,9 @@ def scores(
         If clips, frame sizes, mask sizes, classes or models differ, or values are not finite.
     """
     ids = TensorFile(truth).clip_ids
-    permutations, bootstrap = resamples(ids, settings)
+    drawn = resamples(ids, settings)
     true_videos, own_videos = read_videos(frames, truth, videos, features, ids)
-    measures = list(video_measures(true_videos, own_videos, ids, permutations, settings))
+    measures = list(video_measures(true_videos, own_videos, ids, drawn.permutations, settings))
     inputs: dict[str, Path | Sequence[Path]] = {
         "features": features,
         "truth": truth,
@@ -98,7 +98,7 @@ def scores(
             "decoded": decoded,
             "table": table,
         }
-    rows = [row(measure, bootstrap, permutations) for measure in track(measures, "measures")]
+    rows = [row(measure, drawn) for measure in track(measures, "measures")]
     parameters = settings.model_dump(mode="json", include=SCORING) | {"variant": variant, "subject": subject}
     made_by = provenance("evaluate scores", inputs, parameters, settings.seed)
     write_table(scores, score_frame(rows, variant, subject), made_by)

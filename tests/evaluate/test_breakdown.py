@@ -6,14 +6,15 @@ import pytest
 from scipy.stats import binom
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
 
+from neurons.config import Evaluate
 from neurons.evaluate.breakdown import LEVELS, SIZES, by_concept, by_kind, kinds_of_clip
 from neurons.evaluate.comparisons import holm
-from neurons.evaluate.measures import BY_CLIP, COLUMNS
-from neurons.evaluate.resampling import block_bootstrap, block_permutations
+from neurons.evaluate.measures import BY_CLIP, COLUMNS, interval
+from neurons.evaluate.resampling import Resamples, block_permutations, resamples
 
 CLIPS = 48
 IDS = [f"test{movie}:{index}" for movie in (1, 2) for index in range(CLIPS // 2)]
-BOOTSTRAP, PERMUTATIONS = block_bootstrap(IDS, 2, 400, 0), block_permutations(IDS, 2, 399, 0)
+RESAMPLES = resamples(IDS, Evaluate(block_clips=2, bootstrap=400, permutations=399))
 
 
 def masks(pixels: list[int]) -> np.ndarray:
@@ -73,7 +74,7 @@ def test_means_by_hand() -> None:
     values[[1, 40]] = np.nan
     inside = np.arange(CLIPS) < 4
     by_clip = pd.DataFrame({"clip": IDS, "psnr": values, "unlisted": values, "dice": 1.0})
-    table = by_kind(by_clip, {("factor", "first"): inside}, BOOTSTRAP, PERMUTATIONS)
+    table = by_kind(by_clip, {("factor", "first"): inside}, RESAMPLES)
     assert list(table.columns) == LEVELS
     assert table["metric"].tolist() == ["psnr", "dice"]
     psnr, dice = (row for _, row in table.iterrows())
@@ -86,7 +87,7 @@ def test_means_by_hand() -> None:
 
 def test_a_level_of_all_clips_has_nothing_beside_it() -> None:
     by_clip = pd.DataFrame({"clip": IDS, "psnr": np.arange(CLIPS)})
-    table = by_kind(by_clip, {("factor", "all"): np.full(CLIPS, True)}, BOOTSTRAP, PERMUTATIONS)
+    table = by_kind(by_clip, {("factor", "all"): np.full(CLIPS, True)}, RESAMPLES)
     assert table[["others", "p", "p_holm"]].isna().to_numpy().all()
     assert table["value"].tolist() == [(CLIPS - 1) / 2]
 
@@ -95,16 +96,16 @@ def test_levels_whose_clips_are_all_undefined_have_no_row() -> None:
     values = np.arange(CLIPS, dtype=float)
     values[:4] = np.nan
     levels = {("f", "undefined"): np.arange(CLIPS) < 4, ("f", "defined"): np.arange(CLIPS) >= 4}
-    table = by_kind(pd.DataFrame({"clip": IDS, "dice": values}), levels, BOOTSTRAP, PERMUTATIONS)
+    table = by_kind(pd.DataFrame({"clip": IDS, "dice": values}), levels, RESAMPLES)
     assert table["level"].tolist() == ["defined"]
     assert np.isnan(table["p"][0])
 
 
 def test_a_level_that_no_bootstrap_sample_holds_has_a_mean_and_no_interval() -> None:
     by_clip = pd.DataFrame({"clip": IDS, "psnr": np.arange(float(CLIPS))})
-    only_first = np.zeros((1, CLIPS), int)
-    table = by_kind(by_clip, {("f", "last"): np.arange(CLIPS) == CLIPS - 1}, only_first, PERMUTATIONS)
-    assert table["value"].tolist() == [CLIPS - 1]
+    only_first = Resamples(np.zeros((1, CLIPS), int), RESAMPLES.permutations, RESAMPLES.blocks)
+    table = by_kind(by_clip, {("f", "last"): np.arange(CLIPS) >= CLIPS - 4}, only_first)
+    assert table["value"].tolist() == [CLIPS - 2.5]
     assert table[["low", "high"]].isna().to_numpy().all()
 
 
@@ -114,8 +115,7 @@ def test_two_levels_that_complete_each_other_share_p_and_swap_means() -> None:
     table = by_kind(
         pd.DataFrame({"clip": IDS, "psnr": values}),
         {("f", "a"): first, ("f", "b"): ~first},
-        BOOTSTRAP,
-        PERMUTATIONS,
+        RESAMPLES,
     )
     assert table["p"][0] == table["p"][1]
     assert table["value"][0] == pytest.approx(table["others"][1])
@@ -128,7 +128,7 @@ def test_a_planted_effect_is_found_and_the_metric_without_it_is_not() -> None:
     noise = generator.normal(size=(2, CLIPS))
     by_clip = pd.DataFrame({"clip": IDS, "psnr": noise[0] + 2 * inside, "dice": noise[1]})
     levels = {("f", "harder"): inside, ("f", "other"): np.arange(CLIPS) % 4 < 2}
-    table = by_kind(by_clip, levels, BOOTSTRAP, PERMUTATIONS).set_index(["level", "metric"])
+    table = by_kind(by_clip, levels, RESAMPLES).set_index(["level", "metric"])
     assert table.loc[("harder", "psnr"), "p"] == 1 / 400
     assert table.loc[("harder", "psnr"), "p_holm"] == pytest.approx(4 / 400)
     assert table.loc[("harder", "psnr"), "low"] > table.loc[("harder", "psnr"), "others"]
@@ -145,7 +145,8 @@ def rejected(scene: int, block: int) -> tuple[int, int]:
         values = np.repeat(generator.normal(size=(len(BY_CLIP), CLIPS // scene)), scene, axis=1)
         by_clip = pd.DataFrame({"clip": IDS} | dict(zip(BY_CLIP, values, strict=True)))
         permutations = block_permutations(IDS, block, 99, simulation)
-        found += by_kind(by_clip, {("f", "level"): inside}, BOOTSTRAP[:20], permutations)["p"].tolist()
+        drawn = Resamples(RESAMPLES.bootstrap[:20], permutations, RESAMPLES.blocks)
+        found += by_kind(by_clip, {("f", "level"): inside}, drawn)["p"].tolist()
     return int((np.array(found) <= 0.05).sum()), len(found)
 
 
@@ -164,11 +165,12 @@ def test_permuting_levels_of_single_clips_would_find_levels_that_mean_nothing() 
 def test_interval_is_that_of_the_mean_over_the_clips_of_the_level() -> None:
     values = np.random.default_rng(4).normal(size=CLIPS)
     inside = np.arange(CLIPS) % 3 == 0
-    own = by_kind(pd.DataFrame({"clip": IDS, "psnr": values}), {("f", "x"): inside}, BOOTSTRAP, PERMUTATIONS)
-    means = [values[drawn][inside[drawn]].mean() for drawn in BOOTSTRAP if inside[drawn].any()]
-    np.testing.assert_allclose(
-        own[["low", "high"]].to_numpy(float)[0], np.quantile(means, [0.025, 0.975]), rtol=1e-9
+    own = by_kind(pd.DataFrame({"clip": IDS, "psnr": values}), {("f", "x"): inside}, RESAMPLES)
+    means = np.array(
+        [values[drawn][inside[drawn]].mean() for drawn in RESAMPLES.bootstrap if inside[drawn].any()]
     )
+    blocks = len(set(RESAMPLES.blocks[inside].tolist()))
+    np.testing.assert_allclose(own[["low", "high"]].to_numpy(float)[0], interval(means, blocks), rtol=1e-9)
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +179,7 @@ def recognition() -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
     truth = (generator.random((CLIPS, 4)) < [0.5, 0.1, 0.9, 0.0]).astype(np.uint8)
     probability = np.round(np.clip(0.4 * truth + 0.6 * generator.random(truth.shape), 0, 1), 1)
     names = ("animal", "tool", "plant", "money")
-    return truth, probability, by_concept(truth, probability, 0.6, names, BOOTSTRAP, PERMUTATIONS)
+    return truth, probability, by_concept(truth, probability, 0.6, names, RESAMPLES)
 
 
 def test_concepts_equal_scikit_learn(recognition: tuple[np.ndarray, np.ndarray, pd.DataFrame]) -> None:
@@ -209,13 +211,13 @@ def test_concepts_say_on_how_many_clips_they_rest_and_their_chance(
 def test_a_recognised_concept_is_significant_and_a_constant_answer_is_not() -> None:
     truth = np.random.default_rng(6).integers(0, 2, (CLIPS, 2))
     probability = np.stack([truth[:, 0], np.full(CLIPS, 0.9)], 1)
-    table = by_concept(truth, probability, 0.5, ("known", "constant"), BOOTSTRAP, PERMUTATIONS)
+    table = by_concept(truth, probability, 0.5, ("known", "constant"), RESAMPLES)
     p = table.set_index(["concept", "metric"])["p"].astype(float)
     assert (p["known"] == 1 / 400).all()
     assert (p["constant"] == 1).all()
 
 
 def test_without_decoded_concepts_there_is_a_header() -> None:
-    table = by_concept(np.ones((CLIPS, 0)), np.ones((CLIPS, 0)), 0.5, (), BOOTSTRAP, PERMUTATIONS)
+    table = by_concept(np.ones((CLIPS, 0)), np.ones((CLIPS, 0)), 0.5, (), RESAMPLES)
     assert list(table.columns) == ["concept", *COLUMNS]
     assert table.empty

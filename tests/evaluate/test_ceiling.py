@@ -5,9 +5,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from neurons.config import Evaluate
 from neurons.evaluate.ceiling import MOST_SPLITS, ceiling_measures, halves, pattern_correlation
 from neurons.evaluate.measures import Measure, row
-from neurons.evaluate.resampling import block_bootstrap, block_permutations
+from neurons.evaluate.resampling import resamples
 
 POOL = 10
 
@@ -152,8 +153,8 @@ def test_a_pool_larger_than_the_clips_leaves_that_identification_undefined() -> 
 
 def test_rows_have_chance_definition_and_significance() -> None:
     ids = [f"m:{index}" for index in range(30)]
-    drawn, permutations = block_bootstrap(ids, 2, 100, 0), block_permutations(ids, 2, 99, 0)
-    rows = {name: row(own, drawn, permutations) for name, own in measures(noisy(30, 4, 200, 1.0)).items()}
+    drawn = resamples(ids, Evaluate(block_clips=2, bootstrap=100, permutations=99))
+    rows = {name: row(own, drawn) for name, own in measures(noisy(30, 4, 200, 1.0)).items()}
     assert [facts["chance"] for facts in rows.values()] == [None, 1 / 2, 1 / POOL]
     assert [facts["p"] for facts in rows.values()] == [1 / 100] * 3
     assert rows["ceiling_r"]["permutation_mean"] == pytest.approx(0, abs=0.1)

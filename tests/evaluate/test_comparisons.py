@@ -11,7 +11,7 @@ from scipy.stats import binom, kstest
 
 from neurons.artifacts import InputError
 from neurons.evaluate.comparisons import COMPARED, compare, holm, mean_over_subjects, sign_flip_p
-from neurons.evaluate.measures import BY_CLIP
+from neurons.evaluate.measures import BY_CLIP, interval
 from neurons.evaluate.resampling import block_bootstrap, block_numbers
 
 IDS = [f"test{movie}:{index}" for movie in (1, 2) for index in range(8)]
@@ -152,7 +152,7 @@ def test_interval_is_that_of_the_block_bootstrap_of_the_mean() -> None:
     table = compare({"ours": ours, "other": other}, "s", **{**OPTIONS, "bootstrap": 4000})
     differences = (ours["psnr"] - other["psnr"]).to_numpy()
     means = differences[block_bootstrap(IDS, 2, 4000, seed=99)].mean(1)
-    expected = np.quantile(means, [0.025, 0.975])
+    expected = interval(means, blocks=8)
     found = table.loc[table["metric"] == "psnr", ["low", "high"]].to_numpy(float)[0]
     np.testing.assert_allclose(found, expected, atol=0.1 * np.ptp(expected))
 

@@ -7,7 +7,13 @@ from scipy.stats import binom, kstest
 from neurons.artifacts import InputError, split_clip_id
 from neurons.config import Evaluate
 from neurons.evaluate.measures import mean_of_clips, mean_of_pairs, row
-from neurons.evaluate.resampling import block_bootstrap, block_numbers, block_permutations, resamples
+from neurons.evaluate.resampling import (
+    Resamples,
+    block_bootstrap,
+    block_numbers,
+    block_permutations,
+    resamples,
+)
 
 SCENE = 4
 
@@ -72,11 +78,12 @@ def dependent_pairs(generator: np.random.Generator, clips: int) -> np.ndarray:
 def p_values(block_clips: int, simulations: int = 1000) -> np.ndarray:
     ids = clip_names(2, 40)
     generator = np.random.default_rng(11)
-    bootstrap = np.arange(80)[None]
+    bootstrap, blocks = np.arange(80)[None], block_numbers(ids, block_clips)
     found = []
     for simulation in range(simulations):
         measure = mean_of_pairs("x", "x", "x", dependent_pairs(generator, 80))
-        found.append(row(measure, bootstrap, block_permutations(ids, block_clips, 99, simulation))["p"])
+        permutations = block_permutations(ids, block_clips, 99, simulation)
+        found.append(row(measure, Resamples(bootstrap, permutations, blocks))["p"])
     return np.array(found)
 
 
@@ -93,33 +100,35 @@ def test_permuting_single_clips_would_find_signal_in_noise() -> None:
 
 
 def test_shuffled_predictions_are_significant_as_often_as_promised() -> None:
-    # A good prediction, shuffled in blocks; its scenes are of 1 to 5 clips and lie across the blocks.
-    ids = clip_names(2, 30)
+    # A good prediction, shuffled in blocks of two lengths; its scenes are of 1 to 5 clips and lie across the blocks.
+    ids = clip_names(2, 28)
+    alone, blocks = np.arange(56)[None], block_numbers(ids, 5)
+    assert sorted(np.bincount(blocks)) == [4] * 4 + [5] * 8
     generator = np.random.default_rng(13)
     found = []
     for simulation in range(1000):
-        scene = np.repeat(np.arange(60), generator.integers(1, 6, 60))[:60]
-        truth = generator.exponential(size=60)[scene]
-        prediction = truth + 0.2 * generator.normal(size=60)
+        scene = np.repeat(np.arange(56), generator.integers(1, 6, 56))[:56]
+        truth = generator.exponential(size=56)[scene]
+        prediction = truth + 0.2 * generator.normal(size=56)
         shuffled = prediction[block_permutations(ids, 5, 1, simulation)[0]]
         measure = mean_of_pairs("x", "x", "x", -np.abs(truth[:, None] - shuffled))
         permutations = block_permutations(ids, 5, 39, 10_000 + simulation)
-        found.append(row(measure, np.arange(60)[None], permutations)["p"])
+        found.append(row(measure, Resamples(alone, permutations, blocks))["p"])
     low, high = binom.interval(0.999, len(found), 0.05)
     assert low <= (np.array(found) <= 0.05).sum() <= high
     unshuffled = mean_of_pairs("x", "x", "x", -np.abs(truth[:, None] - prediction))
-    assert row(unshuffled, np.arange(60)[None], permutations)["p"] == 1 / 40
+    assert row(unshuffled, Resamples(alone, permutations, blocks))["p"] == 1 / 40
 
 
 def coverage(block_clips: int, simulations: int = 200) -> float:
     ids = clip_names(2, 80)
     generator = np.random.default_rng(12)
-    samples = block_bootstrap(ids, block_clips, 300, 1)
+    drawn = resamples(ids, Evaluate(block_clips=block_clips, bootstrap=300, permutations=1))
     inside = 0
     for _ in range(simulations):
         noise = generator.normal(size=(2, 80 + SCENE - 1))
         values = np.stack([np.convolve(movie, np.ones(SCENE), "valid") for movie in noise]).ravel()
-        facts = row(mean_of_clips("x", "x", "x", values), samples, samples)
+        facts = row(mean_of_clips("x", "x", "x", values), drawn)
         inside += facts["low"] <= 0 <= facts["high"]
     return inside / simulations
 
@@ -143,7 +152,7 @@ def test_blocks_follow_the_index_not_the_name() -> None:
 
 def test_numbers_of_blocks_follow_time_within_movies() -> None:
     ids = clip_names(2, 7)
-    assert block_numbers(ids, 3).tolist() == [0, 0, 0, 1, 1, 1, 2, 3, 3, 3, 4, 4, 4, 5]
+    assert block_numbers(ids, 3).tolist() == [0, 0, 0, 1, 1, 2, 2, 3, 3, 3, 4, 4, 5, 5]
     order = np.random.default_rng(6).permutation(len(ids))
     shuffled = [ids[i] for i in order]
     assert (block_numbers(shuffled, 3) == block_numbers(ids, 3)[order]).all()
@@ -163,19 +172,30 @@ def test_permutations_keep_the_blocks_that_have_these_numbers(block_clips: int) 
     numbers = block_numbers(ids, block_clips)
     assert len(set(numbers.tolist())) == 2 * -(-7 // block_clips)
     for permutation in block_permutations(ids, block_clips, 20, 0):
-        runs = np.split(permutation, np.flatnonzero(np.diff(numbers[permutation])) + 1)
-        assert sorted(part.tolist() for part in runs) == [
-            np.flatnonzero(numbers == number).tolist() for number in sorted(set(numbers.tolist()))
-        ]
+        assert sorted(permutation) == list(range(14))
+        for number in range(numbers.max() + 1):
+            taken = permutation[numbers == number]
+            assert (numbers[taken] == numbers[taken[0]]).all() and (np.diff(taken) == 1).all()
 
 
 def test_settings_say_how_many_and_which() -> None:
     ids = clip_names(2, 8)
     settings = Evaluate(bootstrap=7, permutations=5, block_clips=4, seed=1)
-    permutations, bootstrap = resamples(ids, settings)
-    assert (permutations.shape, bootstrap.shape) == ((5, 16), (7, 16))
-    assert (np.diff(permutations.reshape(5, 4, 4), axis=2) == 1).all()
-    again = resamples(ids, settings)
-    assert (again[0] == permutations).all() and (again[1] == bootstrap).all()
+    drawn, again = resamples(ids, settings), resamples(ids, settings)
+    assert (drawn.permutations.shape, drawn.bootstrap.shape) == ((5, 16), (7, 16))
+    assert (np.diff(drawn.permutations.reshape(5, 4, 4), axis=2) == 1).all()
+    assert drawn.blocks.tolist() == np.repeat(np.arange(4), 4).tolist()
     other = resamples(ids, settings.model_copy(update={"seed": 2}))
-    assert (other[0] != permutations).any() and (other[1] != bootstrap).any()
+    for name in ("permutations", "bootstrap"):
+        assert (getattr(again, name) == getattr(drawn, name)).all()
+        assert (getattr(other, name) != getattr(drawn, name)).any()
+
+
+def test_blocks_of_different_lengths_do_not_change_places() -> None:
+    ids = [f"a:{index}" for index in range(5)] + [f"b:{index}" for index in range(3)]
+    assert block_numbers(ids, 5).tolist() == [0] * 5 + [1] * 3
+    assert block_permutations(ids, 5, 7, 0).shape == (0, 8)
+    lengths = np.bincount(block_numbers(ids, 3))
+    assert lengths.tolist() == [3, 2, 3]
+    found = {tuple(permutation) for permutation in block_permutations(ids, 3, 40, 0)}
+    assert found == {tuple(range(8)), (5, 6, 7, 3, 4, 0, 1, 2)}
