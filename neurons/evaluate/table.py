@@ -45,6 +45,7 @@ def chance_rows(scores: pd.DataFrame) -> pd.DataFrame:
         how = "chance level" if len(levels) else "mean of predictions paired with the wrong clips"
         facts = {
             "metric": first["metric"],
+            "protocol": first["protocol"],
             "group": first["group"],
             "definition": f"{how}: {first['definition']}",
         }

@@ -1,0 +1,211 @@
+"""How long scoring takes: the released procedure restated plainly, and ours, on the same clips in one run.
+
+    python benchmarks/evaluate_speed.py --subject subject1
+
+Needs the results of `evaluate`. First the whole protocol `released` for videos: the plain procedure loads a network anew
+for each metric (and each of the six frames), shows it one item at a time, and draws 100 times; ours shows each network
+everything once, in batches, and computes what the draws estimate. Then N-way identification alone, at the size of the
+data set cc2017 (1,200 clips, 400 classes of videos, 1,000 of frames, random probabilities): draws, the closed form for
+each clip's own truth, and the closed form for all pairs, which null distributions need besides.
+Prints tables: seconds, ratios, and values with the distance in standard errors of the draws.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from cyclopts import run
+from released_evaluator import TRIALS, clip_allpairs, n_way, psnr, ssim_columns
+from transformers import (
+    AutoImageProcessor,
+    CLIPModel,
+    VideoMAEForVideoClassification,
+    ViTForImageClassification,
+)
+
+from neurons.artifacts import gather
+from neurons.config import Evaluate, Model, load
+from neurons.evaluate.classifiers import describe_videos
+from neurons.evaluate.inputs import predicted_frames, wanted_times
+from neurons.evaluate.measures import row
+from neurons.evaluate.nway import identification
+from neurons.evaluate.protocols import video_measures
+from neurons.evaluate.resampling import resamples
+from neurons.evaluate.videos import Videos
+from neurons.study import read_runs
+
+WAYS = (2, 50)
+CPU = torch.device("cpu")
+PAPER_CLIPS, VIDEO_CLASSES, FRAME_CLASSES, FRAMES = 1200, 400, 1000, 6
+
+
+def timed(function: Callable[..., Any], *given: Any) -> tuple[float, Any]:
+    """Seconds that a call takes, and what it returns."""
+    start = time.perf_counter()
+    value = function(*given)
+    return time.perf_counter() - start, value
+
+
+@torch.inference_mode()
+def shown(kind: Any, model: Model, items: list[Any]) -> list[np.ndarray]:
+    """Outputs of a freshly loaded network, one item at a time."""
+    network = kind.from_pretrained(model.path, revision=model.revision).eval()
+    processor = AutoImageProcessor.from_pretrained(model.path, revision=model.revision)
+    outputs = []
+    for item in items:
+        pixels = processor(item, return_tensors="pt")["pixel_values"]
+        if kind is CLIPModel:
+            outputs.append(network.get_image_features(pixel_values=pixels).pooler_output[0].numpy())
+        else:
+            outputs.append(network(pixel_values=pixels).logits[0].softmax(-1).numpy())
+    return outputs
+
+
+def plainly(truth: np.ndarray, prediction: np.ndarray, settings: Evaluate) -> dict[str, list[float]]:
+    """Values of single clips (or frames) by the plain procedure, by metric."""
+    generator = np.random.default_rng(0)
+    values: dict[str, list[float]] = {}
+    for n in WAYS:
+        kind, model = VideoMAEForVideoClassification, settings.video_classifier
+        pairs = zip(
+            *(shown(kind, model, [list(clip) for clip in v]) for v in (truth, prediction)), strict=True
+        )
+        values[f"video_{n}way_gt3"] = [n_way(x, y, n, 1, generator) for x, y in pairs]
+        frames = values[f"frame_{n}way_gt3"] = []
+        for f in range(truth.shape[1]):
+            single = (
+                shown(ViTForImageClassification, settings.frame_classifier, list(v[:, f]))
+                for v in (truth, prediction)
+            )
+            frames += [n_way(x, y, n, 1, generator) for x, y in zip(*single, strict=True)]
+    values["clip_allpairs"] = []
+    for clip in prediction:
+        embeddings = np.stack(shown(CLIPModel, settings.clip, list(clip)))
+        values["clip_allpairs"].append(clip_allpairs(embeddings))
+    values["ssim_columns"] = [ssim_columns(x, y) for x, y in zip(truth, prediction, strict=True)]
+    values["psnr"] = [psnr(x, y) for x, y in zip(truth, prediction, strict=True)]
+    return values
+
+
+def ours(
+    truth: np.ndarray, prediction: np.ndarray, times: np.ndarray, ids: list[str], settings: Evaluate
+) -> dict[str, float]:
+    """All values of both protocols, each with interval and null distribution, by metric."""
+    seen = [
+        Videos(frames, times, **describe_videos(frames, settings, CPU, torch.float32)[0])
+        for frames in (truth, prediction)
+    ]
+    drawn = resamples(ids, settings)
+    measures = video_measures(*seen, ids, drawn.permutations, settings)
+    return {measure.name: row(measure, drawn)["value"] for measure in measures}
+
+
+def whole(
+    truth: np.ndarray, prediction: np.ndarray, times: np.ndarray, ids: list[str], settings: Evaluate
+) -> None:
+    """Time and compare the whole of scoring."""
+    slow, plain = timed(plainly, truth, prediction, settings)
+    fast, exact = timed(ours, truth, prediction, times, ids, settings)
+    print(f"Whole scoring, {len(truth)} clips of {truth.shape[1]} frames, {truth.shape[2]} px:\n")
+    print("| procedure | metrics | s | ratio |")
+    print("|---|---|---|---|")
+    print(f"| plain | {len(plain)} | {slow:.1f} | 1 |")
+    print(f"| ours, with intervals and null distributions | {len(exact)} | {fast:.1f} | {slow / fast:.1f} |")
+    print("\n| metric | plain | ours | difference in standard errors of the draws |")
+    print("|---|---|---|---|")
+    for name, values in plain.items():
+        mean = float(np.mean(values))
+        error = np.sqrt(np.sum(np.multiply(values, np.subtract(1, values))) / TRIALS) / len(values)
+        apart = f"{(mean - exact[name]) / error:+.2f}" if "way" in name else "nothing is drawn"
+        print(f"| {name} | {mean:.6f} | {exact[name]:.6f} | {apart} |")
+
+
+def draws(truth: np.ndarray, prediction: np.ndarray, n: int) -> list[float]:
+    """N-way identification of each item by draws."""
+    generator = np.random.default_rng(n)
+    return [n_way(x, y, n, 1, generator) for x, y in zip(truth, prediction, strict=True)]
+
+
+def one_by_one(truth: np.ndarray, prediction: np.ndarray, n: int) -> list[float]:
+    """N-way identification of each item in closed form, for its own truth only."""
+    return [
+        float(identification(x[None], y[None], n, 1, 3)[0, 0]) for x, y in zip(truth, prediction, strict=True)
+    ]
+
+
+def identifications(clips: int) -> None:
+    """Time and compare N-way identification alone."""
+    generator = np.random.default_rng(1)
+    print(
+        f"\nN-way identification alone, {clips} clips, both N, videos and {FRAMES} frames, {TRIALS} draws:\n"
+    )
+    video = generator.dirichlet(np.full(VIDEO_CLASSES, 0.3), clips)
+    frame = generator.dirichlet(np.full(FRAME_CLASSES, 0.3), (clips, FRAMES))
+    noisy = [
+        np.sqrt(p * generator.dirichlet(np.full(p.shape[-1], 0.3), p.shape[:-1])) for p in (video, frame)
+    ]
+    slow = single = pairs = 0.0
+    lines = []
+    for name, x, y in zip(("video", "frame"), (video, frame), noisy, strict=True):
+        flat = [p.reshape(-1, p.shape[-1]) for p in (x, y)]
+        for n in WAYS:
+            seconds, drawn = timed(draws, *flat, n)
+            own_seconds, own = timed(one_by_one, *flat, n)
+            all_seconds, everything = timed(identification, x, y, n, 1, 3)
+            slow, single, pairs = slow + seconds, single + own_seconds, pairs + all_seconds
+            assert np.isclose(np.mean(own), np.diagonal(everything).mean())
+            error = np.sqrt(np.sum(np.multiply(own, np.subtract(1, own))) / TRIALS) / len(own)
+            apart = (np.mean(drawn) - np.mean(own)) / error
+            lines.append(f"| {name} {n}-way | {np.mean(drawn):.5f} | {np.mean(own):.5f} | {apart:+.2f} |")
+    print("| procedure | s | ratio |\n|---|---|---|")
+    print(f"| {TRIALS} draws for each clip and frame | {slow:.2f} | 1 |")
+    print(f"| closed form, each clip's own truth, one by one | {single:.2f} | {slow / single:.0f} |")
+    print(
+        f"| closed form, all {clips**2} pairs, for the null distribution too | {pairs:.2f} | {slow / pairs:.0f} |"
+    )
+    print(
+        "\n| metric | draws | closed form | difference in standard errors of the draws |\n|---|---|---|---|"
+    )
+    print("\n".join(lines))
+
+
+def main(
+    *,
+    subject: str,
+    variant: str = "ours",
+    config: Path = Path("config/config.yaml"),
+    clips: int = PAPER_CLIPS,
+) -> None:
+    """Time scoring.
+
+    Parameters
+    ----------
+    subject, variant
+        Whose videos.
+    config
+        Configuration of the results.
+    clips
+        Clips of the comparison of N-way identification alone.
+    """
+    torch.set_num_threads(1)
+    chosen = load(yaml.safe_load(config.read_text()))
+    results = Path("results") / chosen.study.name
+    videos = results / "reconstruct" / variant / subject / "videos.safetensors"
+    runs = read_runs(Path(chosen.study.runs), chosen.study)
+    movies = runs.loc[runs["split"] == "test", "movie"].unique()
+    frames = [results / "cut" / movie / "frames.safetensors" for movie in movies]
+    times, ids = wanted_times(frames)
+    truth, _ = gather(frames, "frames", ids)
+    prediction, _ = predicted_frames(videos, ids, times)
+    whole(truth, prediction, times, ids, chosen.evaluate)
+    identifications(clips)
+
+
+if __name__ == "__main__":
+    run(main)
