@@ -23,7 +23,7 @@ from neurons.decouple.data import BrainTokens, compute_brain_tokens
 from neurons.decouple.decoding import DecodedTasks, load_decoupler, read_concept_texts
 from neurons.devices import use_threads
 from neurons.evaluate.classifiers import describe_videos
-from neurons.evaluate.nway import identification
+from neurons.evaluate.nway import own_standing
 from neurons.pretrain.data import read_responses, split_movies
 from neurons.pretrain.store import load_brain_model, read_held_out
 from neurons.reconstruct.aggregate import ClipTiming, Decoded, reconstruct
@@ -139,9 +139,9 @@ def main(
             make_videos(config, changed, ids, decoded), config.evaluate, CPU, torch.float32
         )
         for kind in ("video", "frame"):
-            name = f"{kind}_probabilities"
+            standing = own_standing(truth[f"{kind}_probabilities"], seen[f"{kind}_probabilities"])
             for n_way in (2, 50):
-                score = identification(truth[name], seen[name], n_way).diagonal()
+                score = standing.success(n_way).reshape(len(ids), -1).mean(1)
                 error = score.std(ddof=1) / np.sqrt(len(score))
                 print(
                     f"{overrides}\t{kind} {n_way}-way\t{score.mean():.3f}\t{error:.3f}\t{len(ids)}",

@@ -10,7 +10,7 @@ from neurons.evaluate.colour import circular_correlation
 from neurons.evaluate.frechet import frechet_distance, jackknife_interval
 from neurons.evaluate.measures import Measure, mean_of_clips, mean_of_pairs, undefined
 from neurons.evaluate.motion import end_point_error, flow_correlation, flow_direction, moves, optical_flow
-from neurons.evaluate.nway import chance_level, identification
+from neurons.evaluate.nway import all_standings, chance_level
 from neurons.evaluate.pairing import Pairing
 from neurons.evaluate.pixels import PSNR_CAP_DB, psnr
 from neurons.evaluate.semantics import adjacent_cosine, framewise_cosine, identified
@@ -66,6 +66,7 @@ def identifications(
     name = f"{scope}_probabilities"
     x, y = getattr(truth, name), getattr(prediction, name)
     classes = x.shape[-1]
+    standings = all_standings(x, y, truths)
     said = {"video": "Probability", "frame": "Mean over frames of the probability"}[scope]
     unit = {"video": "clip", "frame": "frame"}[scope]
     own = "most probable class" if truths == 1 else f"{truths} most probable classes (the best of them)"
@@ -81,7 +82,7 @@ def identifications(
             if n - 1 > classes - truths or k > n:
                 yield undefined(metric, scope, definition, len(x))
                 continue
-            values = identification(x, y, n, k, truths)
+            values = standings.success(n, k).mean(0)
             yield mean_of_pairs(metric, scope, definition, values, chance=chance_level(n, k, truths))
 
 

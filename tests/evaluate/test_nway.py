@@ -5,7 +5,13 @@ from itertools import combinations, permutations
 import numpy as np
 import pytest
 
-from neurons.evaluate.nway import chance_level, identification, success_probability
+from neurons.evaluate.nway import (
+    all_standings,
+    chance_level,
+    identification,
+    own_standing,
+    success_probability,
+)
 
 
 def probabilities(*shape: int, seed: int = 0) -> np.ndarray:
@@ -85,6 +91,21 @@ def test_random_ties_give_the_mean_over_all_orders(truths: int) -> None:
     for i in range(3):
         expected = by_brute_force(truth[i], prediction[i], 3, 1, truths, tied=True)
         assert result[i, i] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("levels", [3, 10**6])
+@pytest.mark.parametrize("truths", [1, 3])
+def test_a_clip_by_itself_stands_as_among_all_pairs(truths: int, levels: int) -> None:
+    generator = np.random.default_rng(levels + truths)
+    truth, prediction = generator.integers(0, levels, (2, 9, 4, 12)) / levels
+    own, every = own_standing(truth, prediction, truths), all_standings(truth, prediction, truths)
+    for name in ("beaten", "equal", "same"):
+        np.testing.assert_array_equal(
+            getattr(own, name), np.diagonal(getattr(every, name), axis1=1, axis2=2).T
+        )
+    np.testing.assert_allclose(
+        own.success(4, 2).mean(1), np.diagonal(identification(truth, prediction, 4, 2, truths))
+    )
 
 
 def sampled(
