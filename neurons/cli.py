@@ -45,6 +45,7 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
     "reconstruct": {
         "neurons.reconstruct.steps": ("decode", "control", "videos"),
         "neurons.reconstruct.gathering_steps": ("oracle", "gather"),
+        "neurons.reconstruct.import_steps": ("import_unclip",),
     },
     "evaluate": {
         "neurons.evaluate.feature_steps": ("truth", "features"),

@@ -291,6 +291,15 @@ class ControlImage(Section):
     vae: Model | None = Field(None, description="autoencoder of unCLIP; null: the study's (`embed.vae`)")
     steps: Count = Field(12, description="sampling steps (paper scale: 38)")
     guidance: Positive = Field(2.0, description="classifier-free guidance scale (paper scale: 5)")
+    unconditional: Literal["zeros", "noise"] = Field(
+        "zeros",
+        description="tokens that guidance contrasts the decoded ones with; the release: Gaussian noise, here drawn per clip",
+    )
+    pixel_range: Literal["standard", "mindeye2"] = Field(
+        "standard",
+        description="how the autoencoder's output x, -1 to 1, becomes a picture, 0 to 1: (x + 1) / 2, or .8 x + .2 as in"
+        " MindEye2, whose CLIP features were made of pictures on that scale",
+    )
     strength: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0,
         description="share of the trajectory that is run from the noised blurry frame; 1 (the paper) ignores it",

@@ -85,7 +85,7 @@ def write_clip(
     Contents: ``video.mp4``, ``blurry.mp4``, ``frames.safetensors`` (both videos, lossless), ``mask.png`` (frames side by
     side), ``control.png``, ``caption.txt``, ``concepts.json``, and ``identity.json`` with `identity` and the files' hashes.
     """
-    with _replacing(folder) as inside:
+    with replacing(folder) as inside:
         write_mp4(inside / "video.mp4", result.frames, len(result.frames) / clip_s)
         write_mp4(inside / "blurry.mp4", result.blurry, len(result.blurry) / clip_s)
         tensors = {"frames": result.frames, "blurry": result.blurry}
@@ -137,7 +137,7 @@ def _record(folder: Path) -> dict[str, Any] | None:
 
 
 @contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
+def replacing(folder: Path) -> Iterator[Path]:
     """Yield a folder beside `folder` that takes its place only if the block ends without an error."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{folder.name}."

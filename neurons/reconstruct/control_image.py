@@ -21,6 +21,9 @@ from neurons.reconstruct.emphasis import resize
 from neurons.reconstruct.latents import scale_factor, to_frames, to_latents
 from neurons.reconstruct.loading import load_network, load_scheduler, load_vae
 
+PIXEL_RANGES = {"standard": (0.5, 0.5), "mindeye2": (0.8, 0.2)}
+"""Factor and offset from the autoencoder's output, -1 to 1, to pictures, 0 to 1."""
+
 
 @dataclass(frozen=True)
 class UnclipModel:
@@ -49,7 +52,7 @@ class UnclipModel:
         Parameters
         ----------
         tokens
-            (B, N, C) CLIP image tokens; guidance contrasts them with zeros.
+            (B, N, C) CLIP image tokens; guidance contrasts them with zeros or with noise of the clip's own.
         blurry
             (B, 3, h, w) in [0, 1]: what the trajectory starts from, noised according to `settings.strength`.
         seeds
@@ -62,7 +65,11 @@ class UnclipModel:
         """
         device, dtype = self.unet.device, self.unet.dtype
         tokens = tokens.to(device, dtype)
-        condition = diffusion.doubled(torch.zeros_like(tokens), tokens, settings.guidance)
+        of_clips = diffusion.generators(seeds)
+        without = torch.zeros_like(tokens)
+        if settings.unconditional == "noise":
+            without = diffusion.draw_noise(of_clips, tokens.shape[1:], device).to(dtype)
+        condition = diffusion.doubled(without, tokens, settings.guidance)
         labels = self._size_and_crop(len(condition))
 
         def predict(latents: Tensor, step: Tensor) -> Tensor:
@@ -70,14 +77,14 @@ class UnclipModel:
                 latents.to(dtype), step, encoder_hidden_states=condition, class_labels=labels
             ).sample
 
-        of_clips = diffusion.generators(seeds)
         size = self.unet.config.sample_size * scale_factor(self.vae)
         clean = to_latents(self.vae, resize(blurry, (size, size)))
         noise = diffusion.draw_noise(of_clips, clean.shape[1:], device)
         timesteps = diffusion.trajectory(self.scheduler, settings.steps, settings.strength, device)
         start = diffusion.starting_point(self.scheduler, clean, noise, timesteps, settings.strength)
         guided = diffusion.with_guidance(predict, settings.guidance)
-        return to_frames(self.vae, diffusion.denoise(self.scheduler, start, timesteps, guided, of_clips))
+        latents = diffusion.denoise(self.scheduler, start, timesteps, guided, of_clips)
+        return to_frames(self.vae, latents, *PIXEL_RANGES[settings.pixel_range])
 
     def _size_and_crop(self, count: int) -> Tensor | None:
         """Sinusoids of height, width (px) and crop corner (0, 0), (count, width of the projection); None without one."""

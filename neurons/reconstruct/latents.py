@@ -29,13 +29,15 @@ def to_latents(vae: AutoencoderKL, frames: Tensor) -> Tensor:
     return scaled.float().unflatten(0, frames.shape[:-3])
 
 
-def to_frames(vae: AutoencoderKL, latents: Tensor) -> Tensor:
-    """Frames of latents: the inverse of `to_latents`.
+def to_frames(vae: AutoencoderKL, latents: Tensor, factor: float = 0.5, offset: float = 0.5) -> Tensor:
+    """Frames of latents: by default the inverse of `to_latents`.
 
     Parameters
     ----------
     latents
         (..., c, h, w).
+    factor, offset
+        From the autoencoder's output, -1 to 1, to frames.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def to_frames(vae: AutoencoderKL, latents: Tensor) -> Tensor:
     """
     modes = latents.to(vae.device, vae.dtype) / vae.config.scaling_factor + (vae.config.shift_factor or 0.0)
     pixels = torch.cat([vae.decode(part).sample for part in modes.flatten(0, -4).split(SLICE)])
-    return (pixels.float() / 2 + 0.5).clamp(0, 1).unflatten(0, latents.shape[:-3])
+    return (factor * pixels.float() + offset).clamp(0, 1).unflatten(0, latents.shape[:-3])
 
 
 def scale_factor(vae: AutoencoderKL) -> int:

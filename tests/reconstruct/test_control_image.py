@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurons.reconstruct.control_image import UnclipModel
+from neurons.reconstruct.control_image import PIXEL_RANGES, UnclipModel
 from neurons.reconstruct.latents import to_frames, to_latents
 
 CPU = torch.device("cpu")
@@ -66,3 +66,20 @@ def test_the_network_is_told_size_and_crop_by_sinusoids(model):
     size = [np.cos(16), np.cos(0.16), np.sin(16), np.sin(0.16)]
     expected = torch.tensor([*size, *size, 1, 1, 0, 0, 1, 1, 0, 0], dtype=torch.float32)
     torch.testing.assert_close(model._size_and_crop(2), expected.expand(2, -1))
+
+
+def test_guidance_may_contrast_with_noise_of_the_clips_own(model, models):
+    settings = models.settings.control.model_copy(update={"unconditional": "noise"})
+    together = sample(model, settings)
+    assert (together - sample(model, models.settings.control)).abs().max() > 1e-3
+    torch.testing.assert_close(sample(model, settings, slice(1, 2))[0], together[1], atol=1e-4, rtol=1e-3)
+
+
+def test_mindeye2s_pixels_are_brighter_and_flatter(model):
+    latents = torch.randn(2, 4, 4, 4, generator=torch.Generator().manual_seed(2))
+    output = model.vae.decode(latents / model.vae.config.scaling_factor).sample.detach()
+    torch.testing.assert_close(
+        to_frames(model.vae, latents, *PIXEL_RANGES["standard"]), (output / 2 + 0.5).clamp(0, 1)
+    )
+    expected = (0.8 * output + 0.2).clamp(0, 1)
+    torch.testing.assert_close(to_frames(model.vae, latents, *PIXEL_RANGES["mindeye2"]), expected)
