@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 BOXES = {
-    "runs": (10, 20, "fMRI runs", "CIFTI, 59,412 cortical vertices"),
+    "runs": (10, 20, "fMRI runs", "CIFTI, cortical vertices"),
     "movies": (10, 150, "movies", "MP4, 2 s clips"),
     "responses": (205, 20, "responses", "lag, detrend, select"),
     "features": (205, 150, "frozen features", "CLIP, VAE, captions, masks"),
