@@ -18,7 +18,9 @@ from diffusers.models.embeddings import SinusoidalPositionalEmbedding
 from PIL import Image
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from neurons.simulate.miniatures import data, motion, sparse_control, text, text_to_image, unclip
+from neurons.artifacts import read_table
+from neurons.simulate.miniatures import data, motion, sparse_control, steps_video, text, text_to_image, unclip
+from neurons.simulate.miniatures.layout import PROMPTS, load_pool
 from neurons.simulate.miniatures.optimise import optimise
 from neurons.simulate.miniatures.sampling import sample
 from neurons.simulate.miniatures.vae import decode, encode, new_autoencoder, standardise_latents
@@ -104,6 +106,32 @@ def test_clips_begin_anywhere_in_the_scene_and_last_two_seconds() -> None:
     moving = [scene.main.motion != "still" for scene in scenes]
     changed = [bool((clip[0] != clip[-1]).any()) for clip in clips]
     assert changed == moving
+
+
+def test_processes_that_draw_change_no_pixel() -> None:
+    scenes = data.draw_scenes(np.random.default_rng(1), 5, "train")
+    alone, shared = (data.draw_clips(np.random.default_rng(2), scenes, 4, workers) for workers in (1, 2))
+    assert np.array_equal(alone, shared)
+    frames = [data.draw_frames(np.random.default_rng(3), scenes, workers) for workers in (1, 2)]
+    assert np.array_equal(*frames)
+    assert frames[0].shape == (5, 64, 64, 3)
+
+
+def test_prompts_of_drawn_clips_are_told_in_the_tokens_of_the_model_that_learns(
+    tmp_path: Path, vae: AutoencoderKL
+) -> None:
+    steps_video.draw_clips(output=MINIATURES, work=tmp_path, clips=3)
+    prompts = read_table(tmp_path / PROMPTS)["prompts"].map(list).to_list()
+    shipped = CLIPTokenizer.from_pretrained(VIDEO / "tokenizer", local_files_only=True)
+    for tokenizer in (shipped, text.prompt_tokenizer()):
+        pool = load_pool(tmp_path, tokenizer)
+        told = [
+            tokenizer.batch_decode(of_clip.tolist(), skip_special_tokens=True) for of_clip in pool.token_ids
+        ]
+        plain = [
+            [prompt.replace(",", " ,").replace("/", " / ").split() for prompt in each] for each in prompts
+        ]
+        assert [[words.split() for words in each] for each in told] == plain
 
 
 def test_standardising_latents_changes_no_reconstruction(frames: np.ndarray) -> None:

@@ -24,7 +24,7 @@ from transformers import (
 from neurons.artifacts import InputError
 from neurons.simulate.captions import CAPTION_WORDS, caption, parse_caption
 from neurons.simulate.miniatures import augment, classifiers, clip, frames, quality_recognition, warm_start
-from neurons.simulate.miniatures.tokenizers import clip_tokenizer, gpt2_tokenizer
+from neurons.simulate.miniatures.tokenizers import clip_tokenizer, gpt2_tokenizer, learn_merges
 from neurons.simulate.world import combinations
 
 MINIATURES = Path(__file__).parents[2] / "resources" / "miniatures"
@@ -119,6 +119,14 @@ def test_blur_keeps_the_mean_of_a_spot_and_its_width() -> None:
     offset = torch.arange(33) - 16.0
     assert float(blurred.sum()) == pytest.approx(1.0, abs=1e-5)
     assert float((blurred.sum(0) * offset**2).sum()) == pytest.approx(1.0, abs=0.02)
+
+
+def test_merges_are_the_most_frequent_pairs_and_ties_go_by_name() -> None:
+    assert learn_merges(["bc", "abc", "bd", "ad"]) == [
+        ("b", "c</w>"), ("a", "bc</w>"), ("a", "d</w>"), ("b", "d</w>"),
+    ]  # fmt: skip
+    shuffled = np.random.default_rng(0).permutation(CAPTION_WORDS).tolist()
+    assert learn_merges(shuffled * 2) == learn_merges(CAPTION_WORDS)
 
 
 def test_words_are_single_tokens_and_any_text_tokenises() -> None:

@@ -1,5 +1,8 @@
 """Training material of the miniatures: frames and clips of random scenes of the procedural world."""
 
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from typing import Literal
 
 import cv2
@@ -28,25 +31,43 @@ def draw_scenes(rng: np.random.Generator, count: int, part: Part) -> list[Scene]
     ]
 
 
-def draw_frames(rng: np.random.Generator, scenes: list[Scene]) -> NDArray[np.uint8]:
-    """One frame of each scene at a random moment, ``(scenes, 64, 64, 3)`` uint8 RGB."""
-    return np.stack([render(scene, float(rng.uniform(0.0, scene.duration_s)), IMAGE_PX) for scene in scenes])
+def draw_frames(rng: np.random.Generator, scenes: list[Scene], workers: int = 1) -> NDArray[np.uint8]:
+    """One frame of each scene at a random moment, ``(scenes, 64, 64, 3)`` uint8 RGB; `workers` processes draw."""
+    moments = [[float(rng.uniform(0.0, scene.duration_s))] for scene in scenes]
+    return _rendered(scenes, moments, workers)[:, 0]
 
 
-def draw_clips(rng: np.random.Generator, scenes: list[Scene], frames: int) -> NDArray[np.uint8]:
-    """``frames`` equally spaced frames of 2 s at a random place of each scene.
+def draw_clips(
+    rng: np.random.Generator, scenes: list[Scene], frames: int, workers: int = 1
+) -> NDArray[np.uint8]:
+    """``frames`` equally spaced frames of 2 s at a random place of each scene; `workers` processes draw.
 
     Returns
     -------
     ndarray, (scenes, frames, 64, 64, 3) uint8
         RGB; frame ``i`` shows the moment ``start + 2 s * i / frames``.
     """
-    clips = []
-    for scene in scenes:
-        start = float(rng.uniform(0.0, scene.duration_s - CLIP_DURATION_S))
-        moments = start + CLIP_DURATION_S * np.arange(frames) / frames
-        clips.append(np.stack([render(scene, float(moment), IMAGE_PX) for moment in moments]))
-    return np.stack(clips)
+    starts = [float(rng.uniform(0.0, scene.duration_s - CLIP_DURATION_S)) for scene in scenes]
+    moments = [(start + CLIP_DURATION_S * np.arange(frames) / frames).tolist() for start in starts]
+    return _rendered(scenes, moments, workers)
+
+
+def _rendered(scenes: list[Scene], moments: list[list[float]], workers: int) -> NDArray[np.uint8]:
+    if workers == 1:
+        return _stacked(map(_at_moments, scenes, moments), len(scenes), len(moments[0]))
+    with ProcessPoolExecutor(workers) as pool:
+        return _stacked(pool.map(_at_moments, scenes, moments, chunksize=64), len(scenes), len(moments[0]))
+
+
+def _stacked(clips: Iterable[NDArray[np.uint8]], count: int, frames: int) -> NDArray[np.uint8]:
+    pictures = np.empty((count, frames, IMAGE_PX, IMAGE_PX, 3), np.uint8)
+    for place, clip in enumerate(clips):
+        pictures[place] = clip
+    return pictures
+
+
+def _at_moments(scene: Scene, moments: list[float]) -> NDArray[np.uint8]:
+    return np.stack(list(map(render, repeat(scene), moments, repeat(IMAGE_PX, len(moments)))))
 
 
 def captions(scenes: list[Scene]) -> list[str]:
@@ -61,7 +82,7 @@ def to_tensor(frames: NDArray[np.uint8]) -> torch.Tensor:
 
 def to_frames(pixels: torch.Tensor) -> NDArray[np.uint8]:
     """Inverse of :func:`to_tensor` (values are clipped and rounded)."""
-    levels = pixels.detach().float().add(1.0).mul(127.5).clamp(0, 255).round().to(torch.uint8)
+    levels = pixels.detach().float().cpu().add(1.0).mul(127.5).clamp(0, 255).round().to(torch.uint8)
     return np.moveaxis(levels.numpy(), -3, -1)
 
 

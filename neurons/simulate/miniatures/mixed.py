@@ -1,8 +1,10 @@
 """Further training of the video model on single frames and clips in turn.
 
-Single frames show many more scenes for the same time than clips do, which is what shapes need; clips keep motion.
+Single frames show many more scenes for the same time than clips do, which is what shapes need. Which way things move
+shows in a few frames of a clip already, so most steps show four frames of many clips; whole clips keep motion smooth.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,14 +16,14 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from neurons.simulate.miniatures.data import draw_frames, draw_scenes
 from neurons.simulate.miniatures.motion import FRAMES, ClipPool, FramePositions
 from neurons.simulate.miniatures.optimise import LogRow, optimise
-from neurons.simulate.miniatures.text import VARIANTS, training_token_ids
+from neurons.simulate.miniatures.text import VARIANTS, all_token_ids, training_prompts
 from neurons.simulate.miniatures.text_to_image import draw_timesteps, new_scheduler, velocity_batch
 from neurons.simulate.miniatures.vae import encode
 
-SHOWN_FRAMES = (1, 8, 16)
-SHOWN_PROBABILITY = (0.35, 0.4, 0.25)
-CLIP_NOISE_SHIFT = 0.8
-IMAGES_PER_STEP = 64
+SHOWN_FRAMES = (1, 4, 16)
+SHOWN_PROBABILITY = (0.2, 0.6, 0.2)
+NOISE_SHIFT_PER_DOUBLING = 0.4
+"""Logits of the share of the noise schedule by which time steps rise with every doubling of the frames shown."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Batch:
 
 
 class MixedBatches:
-    """Batches of 64 frames: of as many scenes, or of clips with all or half of their frames."""
+    """Batches of so many frames: of as many scenes, or of clips with all or some of their frames."""
 
     def __init__(
         self,
@@ -43,23 +45,26 @@ class MixedBatches:
         tokenizer: CLIPTokenizer,
         rng: np.random.Generator,
         frames: int,
+        frames_per_step: int,
+        workers: int,
     ) -> None:
         scenes = draw_scenes(rng, frames, "train")
-        with torch.autocast("cpu", torch.bfloat16):
-            latents = encode(vae, draw_frames(rng, scenes)).float()
+        with torch.autocast(vae.device.type, torch.bfloat16):
+            latents = encode(vae, draw_frames(rng, scenes, workers)).float()
         self._stills = ClipPool(
             clips.frames[:0],
             latents[:, :, None],
-            torch.from_numpy(training_token_ids(rng, tokenizer, scenes)),
+            all_token_ids(tokenizer, training_prompts(rng, scenes)),
         )
-        self._clips = clips
+        self.clips = clips
         self._rng = rng
+        self._frames_per_step = frames_per_step
 
     def draw(self) -> Batch:
         """One random batch."""
         shown = int(self._rng.choice(SHOWN_FRAMES, p=SHOWN_PROBABILITY))
-        count = IMAGES_PER_STEP // shown
-        pool = self._stills if shown == 1 else self._clips
+        count = self._frames_per_step // shown
+        pool = self._stills if shown == 1 else self.clips
         rows = torch.from_numpy(self._rng.integers(len(pool.latents), size=count))
         variant = torch.from_numpy(self._rng.integers(VARIANTS, size=count))
         positions = torch.from_numpy(np.sort(self._rng.choice(FRAMES, shown, replace=False)))
@@ -78,18 +83,18 @@ def train_mixed(
 ) -> list[LogRow]:
     """Train all weights of a video model and its text encoder further."""
     scheduler = new_scheduler()
-    frame_positions = FramePositions(model)
+    frame_positions, device = FramePositions(model), model.device
     model.train()
     text_encoder.train()
 
     def loss_of_step() -> torch.Tensor:
         batch = batches.draw()
         frame_positions.set(batch.positions)
-        shift = CLIP_NOISE_SHIFT if len(batch.positions) > 1 else 0.0
-        timesteps = draw_timesteps(len(batch.latents), scheduler.config.num_train_timesteps, shift)
-        noisy, velocity = velocity_batch(scheduler, batch.latents, timesteps)
-        with torch.autocast("cpu", torch.bfloat16):
-            text = text_encoder(batch.token_ids).last_hidden_state
+        shift = NOISE_SHIFT_PER_DOUBLING * math.log2(len(batch.positions))
+        timesteps = draw_timesteps(len(batch.latents), scheduler.config.num_train_timesteps, shift).to(device)
+        noisy, velocity = velocity_batch(scheduler, batch.latents.to(device), timesteps)
+        with torch.autocast(device.type, torch.bfloat16):
+            text = text_encoder(batch.token_ids.to(device)).last_hidden_state
             text = text.repeat_interleave(len(batch.positions), dim=0)
             predicted = model(noisy, timesteps, encoder_hidden_states=text).sample
         return torch.nn.functional.mse_loss(predicted.float(), velocity)

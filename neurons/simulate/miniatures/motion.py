@@ -10,11 +10,11 @@ from diffusers.models.attention_processor import AttnProcessor
 from diffusers.models.embeddings import SinusoidalPositionalEmbedding
 from numpy.typing import NDArray
 from torch import nn
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel
 
 from neurons.simulate.miniatures.data import draw_clips, draw_scenes
 from neurons.simulate.miniatures.optimise import LogRow, optimise
-from neurons.simulate.miniatures.text import VARIANTS, training_token_ids
+from neurons.simulate.miniatures.text import VARIANTS, training_prompts
 from neurons.simulate.miniatures.text_to_image import CHANNELS, GROUPS, HEADS, new_scheduler, velocity_batch
 from neurons.simulate.miniatures.vae import encode
 
@@ -40,14 +40,16 @@ class ClipPool:
         return len(self.frames)
 
 
-def draw_pool(vae: AutoencoderKL, tokenizer: CLIPTokenizer, rng: np.random.Generator, clips: int) -> ClipPool:
-    """Draw and encode clips of random training scenes."""
+def draw_pool(
+    vae: AutoencoderKL, rng: np.random.Generator, clips: int, workers: int
+) -> tuple[NDArray[np.uint8], torch.Tensor, list[list[str]]]:
+    """Frames and latents of clips of random training scenes, as in `ClipPool`, and four prompts for each."""
     scenes = draw_scenes(rng, clips, "train")
-    frames = draw_clips(rng, scenes, FRAMES)
-    with torch.autocast("cpu", torch.bfloat16):
+    frames = draw_clips(rng, scenes, FRAMES, workers)
+    with torch.autocast(vae.device.type, torch.bfloat16):
         latents = encode(vae, frames.reshape(-1, *frames.shape[2:])).float()
-    ids = torch.from_numpy(training_token_ids(rng, tokenizer, scenes))
-    return ClipPool(frames, latents.unflatten(0, frames.shape[:2]).transpose(1, 2).contiguous(), ids)
+    latents = latents.unflatten(0, frames.shape[:2]).transpose(1, 2).contiguous()
+    return frames, latents, training_prompts(rng, scenes)
 
 
 def with_motion(unet: UNet2DConditionModel) -> UNetMotionModel:
@@ -66,7 +68,7 @@ def with_motion(unet: UNet2DConditionModel) -> UNetMotionModel:
 
 def split(model: UNetMotionModel, unet: UNet2DConditionModel) -> tuple[UNet2DConditionModel, MotionAdapter]:
     """The parts that are stored apart: weights of single frames, put into ``unet``, and motion modules."""
-    weights = model.state_dict()
+    weights = {name: value.cpu() for name, value in model.state_dict().items()}
     unet.load_state_dict({name: value for name, value in weights.items() if "motion_modules" not in name})
     adapter = MotionAdapter(
         block_out_channels=CHANNELS,
@@ -118,7 +120,7 @@ def train_video_model(
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     scheduler = new_scheduler()
-    positions = FramePositions(model)
+    positions, device = FramePositions(model), model.device
     model.train()
     text_encoder.train()
 
@@ -128,10 +130,10 @@ def train_video_model(
         positions.set(shown)
         chosen = torch.from_numpy(rng.integers(len(pool), size=batch * parts))
         variant = torch.from_numpy(rng.integers(VARIANTS, size=batch * parts))
-        timesteps = torch.randint(scheduler.config.num_train_timesteps, (batch * parts,))
-        noisy, velocity = velocity_batch(scheduler, pool.latents[chosen][:, :, shown], timesteps)
-        with torch.autocast("cpu", torch.bfloat16):
-            text = text_encoder(pool.token_ids[chosen, variant]).last_hidden_state
+        timesteps = torch.randint(scheduler.config.num_train_timesteps, (batch * parts,)).to(device)
+        noisy, velocity = velocity_batch(scheduler, pool.latents[chosen][:, :, shown].to(device), timesteps)
+        with torch.autocast(device.type, torch.bfloat16):
+            text = text_encoder(pool.token_ids[chosen, variant].to(device)).last_hidden_state
             text = text.repeat_interleave(len(shown), dim=0)
             predicted = model(noisy, timesteps, encoder_hidden_states=text).sample
         return torch.nn.functional.mse_loss(predicted.float(), velocity)

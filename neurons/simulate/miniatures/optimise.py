@@ -60,7 +60,7 @@ def optimise(
     trained = list(parameters)
     optimiser = torch.optim.AdamW(trained, lr=max_learning_rate, betas=(0.9, 0.99), weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_learning_rate, total_steps=steps, pct_start=0.1
+        optimiser, max_learning_rate, total_steps=steps, pct_start=max(0.1, 2 / steps)
     )
     average = [parameter.detach().clone() for parameter in trained]
     rows: list[LogRow] = []
@@ -105,7 +105,9 @@ def write_log(folder: Path, rows: list[LogRow], recipe: Provenance, name: str = 
         path.write_text("\n".join(lines) + "\n")
 
 
-def recipe(command: str, seed: int, rows: list[LogRow], **settings: object) -> Provenance:
+def recipe(
+    command: str, seed: int, rows: list[LogRow], device: torch.device, **settings: object
+) -> Provenance:
     """What made a miniature: command, seed, settings, steps, minutes, machine class and package versions."""
     return {
         "command": command,
@@ -113,6 +115,12 @@ def recipe(command: str, seed: int, rows: list[LogRow], **settings: object) -> P
         **settings,
         "steps": rows[-1].step,
         "minutes": round(rows[-1].elapsed_s / 60, 1),
-        "machine": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s), bfloat16 autocast",
+        "machine": f"{_machine(device)}, bfloat16 autocast",
         "packages": {name: version(name) for name in ("torch", "diffusers", "transformers")},
     }
+
+
+def _machine(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)"

@@ -83,24 +83,26 @@ def teach_embedding(
     rng: np.random.Generator,
     frames: int,
     steps: int,
+    workers: int,
     report: Callable[[LogRow], None],
 ) -> list[LogRow]:
     """Train the picture embedding first to tell the latents of the picture, from which the rest learns quickly.
 
     A linear layer, dropped afterwards, reads the latents from the embedding.
     """
-    pictures = draw_frames(rng, draw_scenes(rng, frames, "train"))
+    pictures = draw_frames(rng, draw_scenes(rng, frames, "train"), workers)
     latents = encode(vae, pictures)
     embedding = control.controlnet_cond_embedding
     nn.init.kaiming_normal_(embedding.conv_out.weight, nonlinearity="linear")
-    readout = nn.Conv2d(embedding.conv_out.out_channels, latents.shape[1], 1)
+    device = control.device
+    readout = nn.Conv2d(embedding.conv_out.out_channels, latents.shape[1], 1).to(device)
 
     def loss_of_step() -> torch.Tensor:
         chosen = rng.integers(frames, size=32)
-        shown = pictures_01(np.stack([flawed(rng, pictures[index]) for index in chosen]))
-        with torch.autocast("cpu", torch.bfloat16):
+        shown = pictures_01(np.stack([flawed(rng, pictures[index]) for index in chosen])).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
             told = readout(embedding(torch.cat([shown, torch.ones_like(shown[:, :1])], dim=1)))
-        return nn.functional.mse_loss(told.float(), latents[torch.from_numpy(chosen)])
+        return nn.functional.mse_loss(told.float(), latents[torch.from_numpy(chosen)].to(device))
 
     return optimise([*embedding.parameters(), *readout.parameters()], loss_of_step, steps, 2e-3, report)
 
@@ -116,8 +118,8 @@ class BlankOnce(nn.Module):
         """Embeddings of pictures with their mask ``(n, 4, height, width)``."""
         given = pictures.flatten(1).any(dim=1)
         embedded = self.embedding(torch.cat([torch.zeros_like(pictures[:1]), pictures[given]]))
-        rows = torch.zeros(len(pictures), dtype=torch.long)
-        rows[given] = torch.arange(1, len(embedded))
+        rows = torch.zeros(len(pictures), dtype=torch.long, device=pictures.device)
+        rows[given] = torch.arange(1, len(embedded), device=pictures.device)
         return torch.as_tensor(embedded[rows])
 
 
@@ -148,7 +150,7 @@ def train_control(
 ) -> list[LogRow]:
     """Train the control network beside the frozen video model, on all or half of the frames of each clip."""
     scheduler = new_scheduler()
-    frame_positions = (FramePositions(model), FramePositions(control))
+    frame_positions, device = (FramePositions(model), FramePositions(control)), control.device
     model.eval().requires_grad_(False)
     text_encoder.eval().requires_grad_(False)
     control.train()
@@ -163,7 +165,7 @@ def train_control(
                 frame = pool.frames[clip, int(positions[at])]
                 picture[row, :, at] = pictures_01(flawed(rng, frame)[None])[0]
                 shown[row, :, at] = 1.0
-        return {"controlnet_cond": picture, "conditioning_mask": shown}
+        return {"controlnet_cond": picture.to(device), "conditioning_mask": shown.to(device)}
 
     def loss_of_step() -> torch.Tensor:
         positions, at = draw_positions(rng)
@@ -171,12 +173,12 @@ def train_control(
             of_network.set(positions)
         chosen = rng.integers(len(pool), size=batch)
         variant = torch.from_numpy(rng.integers(VARIANTS, size=batch))
-        timesteps = torch.randint(scheduler.config.num_train_timesteps, (batch,))
+        timesteps = torch.randint(scheduler.config.num_train_timesteps, (batch,)).to(device)
         rows = torch.from_numpy(chosen)
-        noisy, velocity = velocity_batch(scheduler, pool.latents[rows][:, :, positions], timesteps)
+        noisy, velocity = velocity_batch(scheduler, pool.latents[rows][:, :, positions].to(device), timesteps)
         given = control_input(chosen, positions, at)
-        with torch.autocast("cpu", torch.bfloat16):
-            text = text_encoder(pool.token_ids[rows, variant]).last_hidden_state
+        with torch.autocast(device.type, torch.bfloat16):
+            text = text_encoder(pool.token_ids[rows, variant].to(device)).last_hidden_state
             text = text.repeat_interleave(len(positions), dim=0)
             down, middle = control(noisy, timesteps, encoder_hidden_states=text, return_dict=False, **given)
             predicted = model(

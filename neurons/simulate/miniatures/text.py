@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from neurons.simulate.captions import CAPTION_WORDS, caption, tag_concepts, tags
@@ -77,9 +76,12 @@ def token_ids(tokenizer: CLIPTokenizer, prompts: list[str]) -> torch.Tensor:
     return torch.as_tensor(encoded.input_ids)
 
 
-def training_token_ids(
-    rng: np.random.Generator, tokenizer: CLIPTokenizer, scenes: list[Scene]
-) -> NDArray[np.int64]:
-    """Token ids of several random prompts for each scene, ``(scenes, 4, 32)``."""
-    prompts = [training_prompt(rng, scene) for scene in scenes for _ in range(VARIANTS)]
-    return token_ids(tokenizer, prompts).numpy().reshape(len(scenes), VARIANTS, MAX_LENGTH)
+def training_prompts(rng: np.random.Generator, scenes: list[Scene]) -> list[list[str]]:
+    """Several random prompts for each scene, four each."""
+    return [[training_prompt(rng, scene) for _ in range(VARIANTS)] for scene in scenes]
+
+
+def all_token_ids(tokenizer: CLIPTokenizer, prompts: list[list[str]]) -> torch.Tensor:
+    """Token ids of several prompts for each scene, int64 ``(scenes, 4, 32)``."""
+    flat = [prompt for of_scene in prompts for prompt in of_scene]
+    return token_ids(tokenizer, flat).view(len(prompts), VARIANTS, MAX_LENGTH)

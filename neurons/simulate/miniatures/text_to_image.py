@@ -10,7 +10,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from neurons.simulate.miniatures.data import draw_frames, draw_scenes
 from neurons.simulate.miniatures.optimise import LogRow, optimise
-from neurons.simulate.miniatures.text import VARIANTS, training_token_ids
+from neurons.simulate.miniatures.text import VARIANTS, all_token_ids, training_prompts
 from neurons.simulate.miniatures.vae import encode
 
 CHANNELS = (64, 128)
@@ -83,24 +83,27 @@ def train_image_model(
     batch: int,
     frames: int,
     max_learning_rate: float,
+    workers: int,
     report: Callable[[LogRow], None],
 ) -> tuple[UNet2DConditionModel, list[LogRow]]:
     """Train U-Net and text encoder together on latents of ``frames`` random frames of training scenes."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     scenes = draw_scenes(rng, frames, "train")
-    latents = encode(vae, draw_frames(rng, scenes))
-    ids = torch.from_numpy(training_token_ids(rng, tokenizer, scenes))
+    device = vae.device
+    latents = encode(vae, draw_frames(rng, scenes, workers))
+    ids = all_token_ids(tokenizer, training_prompts(rng, scenes))
     unet, scheduler = new_unet(latents.shape[1], text_encoder.config.hidden_size).train(), new_scheduler()
-    text_encoder.train()
+    unet.to(device)
+    text_encoder.train().to(device)
 
     def loss_of_step() -> torch.Tensor:
         chosen = torch.from_numpy(rng.integers(frames, size=batch))
         variant = torch.from_numpy(rng.integers(VARIANTS, size=batch))
-        timesteps = torch.randint(scheduler.config.num_train_timesteps, (batch,))
-        noisy, velocity = velocity_batch(scheduler, latents[chosen], timesteps)
-        with torch.autocast("cpu", torch.bfloat16):
-            text = text_encoder(ids[chosen, variant]).last_hidden_state
+        timesteps = torch.randint(scheduler.config.num_train_timesteps, (batch,)).to(device)
+        noisy, velocity = velocity_batch(scheduler, latents[chosen].to(device), timesteps)
+        with torch.autocast(device.type, torch.bfloat16):
+            text = text_encoder(ids[chosen, variant].to(device)).last_hidden_state
             predicted = unet(noisy, timesteps, encoder_hidden_states=text).sample
         return torch.nn.functional.mse_loss(predicted.float(), velocity)
 

@@ -5,8 +5,9 @@ Single letters are tokens too, so that any other text tokenises as well.
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import CLIPTokenizer, PreTrainedTokenizerFast
@@ -14,6 +15,7 @@ from transformers import CLIPTokenizer, PreTrainedTokenizerFast
 CLIP_MAX_LENGTH = 24
 START, END, PAD = "<|startoftext|>", "<|endoftext|>", "<|pad|>"
 LARGER_THAN_NEEDED = 4096
+END_OF_WORD = "</w>"
 
 
 def clip_tokenizer(words: Iterable[str]) -> CLIPTokenizer:
@@ -24,15 +26,9 @@ def clip_tokenizer(words: Iterable[str]) -> CLIPTokenizer:
     words
         Lower-case words that become one token each.
     """
-    model = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    model.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(
-        vocab_size=LARGER_THAN_NEEDED, min_frequency=1, end_of_word_suffix="</w>", show_progress=False
-    )
-    model.train_from_iterator(sorted(set(words)), trainer)
-    merges = _merges(model)
-    tokens = [*alphabet, *(letter + "</w>" for letter in alphabet)]
+    merges = learn_merges(words)
+    tokens = [*alphabet, *(letter + END_OF_WORD for letter in alphabet)]
     tokens += [left + right for left, right in merges]
     tokens += [START, END]
     return CLIPTokenizer(
@@ -61,6 +57,26 @@ def gpt2_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=model, bos_token=END, eos_token=END, pad_token=PAD)
 
 
-def _merges(model: Tokenizer) -> list[tuple[str, str]]:
-    """Merge rules of a byte-pair encoding, first rule first."""
-    return [(left, right) for left, right in json.loads(model.to_str())["model"]["merges"]]
+def learn_merges(words: Iterable[str]) -> list[tuple[str, str]]:
+    """Merge rules of a byte-pair encoding in which every word becomes one token, first rule first.
+
+    The most frequent pair is merged first, of equally frequent ones the first in order, so that every process learns the
+    same rules. (The trainer of `tokenizers` breaks ties differently from run to run.)
+    """
+    parts = [[*word[:-1], word[-1] + END_OF_WORD] for word in sorted(set(words))]
+    merges = []
+    while pairs := Counter(pair for word in parts for pair in pairwise(word)):
+        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        merges.append(best)
+        parts = [_merged(word, best) for word in parts]
+    return merges
+
+
+def _merged(word: list[str], pair: tuple[str, str]) -> list[str]:
+    result: list[str] = []
+    position = 0
+    while position < len(word):
+        joined = tuple(word[position : position + 2]) == pair
+        result.append("".join(pair) if joined else word[position])
+        position += 2 if joined else 1
+    return result

@@ -36,12 +36,12 @@ def size_and_crop(count: int) -> torch.Tensor:
 def image_tokens(
     clip: CLIPModel, processor: CLIPImageProcessor, frames: NDArray[np.uint8], batch: int = 128
 ) -> torch.Tensor:
-    """Patch tokens after the final layer norm, without class token: ``(frames, tokens, width)`` float32."""
+    """Patch tokens after the final layer norm, without class token: ``(frames, tokens, width)`` float32, on the CPU."""
     tokens = []
     for start in range(0, len(frames), batch):
         pixels = processor(images=list(frames[start : start + batch]), return_tensors="pt")["pixel_values"]
-        hidden = clip.vision_model(pixel_values=pixels).last_hidden_state[:, 1:]
-        tokens.append(clip.vision_model.post_layernorm(hidden))
+        hidden = clip.vision_model(pixel_values=pixels.to(clip.device)).last_hidden_state[:, 1:]
+        tokens.append(clip.vision_model.post_layernorm(hidden).cpu())
     return torch.cat(tokens)
 
 
@@ -64,13 +64,14 @@ def train_unclip(
     batch: int,
     frames: int,
     max_learning_rate: float,
+    workers: int,
     report: Callable[[LogRow], None],
 ) -> tuple[UNet2DConditionModel, list[LogRow]]:
     """Train from the weights of the image model, on tokens and latents of random frames of training scenes."""
     cv2.setNumThreads(1)
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    pictures = draw_frames(rng, draw_scenes(rng, frames, "train"))
+    pictures = draw_frames(rng, draw_scenes(rng, frames, "train"), workers)
     latents, tokens = encode(vae, pictures), image_tokens(clip, processor, pictures)
     mean = tokens.mean(dim=0)
     unet = new_unet(
@@ -80,14 +81,16 @@ def train_unclip(
         projection_class_embeddings_input_dim=4 * SIZE_WIDTH,
     ).train()
     unet.load_state_dict(image_model.state_dict(), strict=False)
-    scheduler, labels = new_scheduler(), size_and_crop(batch)
+    device = vae.device
+    unet.to(device)
+    scheduler, labels = new_scheduler(), size_and_crop(batch).to(device)
 
     def loss_of_step() -> torch.Tensor:
         chosen = torch.from_numpy(rng.integers(frames, size=batch))
-        timesteps = draw_timesteps(batch, scheduler.config.num_train_timesteps)
-        noisy, velocity = velocity_batch(scheduler, latents[chosen], timesteps)
-        condition = degrade_tokens(rng, tokens[chosen], mean)
-        with torch.autocast("cpu", torch.bfloat16):
+        timesteps = draw_timesteps(batch, scheduler.config.num_train_timesteps).to(device)
+        noisy, velocity = velocity_batch(scheduler, latents[chosen].to(device), timesteps)
+        condition = degrade_tokens(rng, tokens[chosen], mean).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
             predicted = unet(noisy, timesteps, encoder_hidden_states=condition, class_labels=labels).sample
         return torch.nn.functional.mse_loss(predicted.float(), velocity)
 

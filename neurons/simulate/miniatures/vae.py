@@ -35,17 +35,23 @@ def new_autoencoder() -> AutoencoderKL:
 
 
 def train_autoencoder(
-    seed: int, steps: int, batch: int, max_learning_rate: float, report: Callable[[LogRow], None]
+    seed: int,
+    steps: int,
+    batch: int,
+    max_learning_rate: float,
+    device: torch.device,
+    workers: int,
+    report: Callable[[LogRow], None],
 ) -> tuple[AutoencoderKL, list[LogRow]]:
     """Train on random frames of training scenes: L1 and squared error, and a slight pull to unit latents."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    pool = draw_frames(rng, draw_scenes(rng, POOL_FRAMES, "train"))
-    vae = new_autoencoder().train()
+    pool = draw_frames(rng, draw_scenes(rng, POOL_FRAMES, "train"), workers)
+    vae = new_autoencoder().train().to(device)
 
     def loss_of_step() -> torch.Tensor:
-        pixels = to_tensor(pool[rng.integers(len(pool), size=batch)])
-        with torch.autocast("cpu", torch.bfloat16):
+        pixels = to_tensor(pool[rng.integers(len(pool), size=batch)]).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
             posterior = vae.encode(pixels).latent_dist
             decoded = vae.decode(posterior.sample()).sample
         error = decoded.float() - pixels
@@ -69,6 +75,7 @@ def refine_decoder(
     batch: int,
     frames: int,
     max_learning_rate: float,
+    workers: int,
     report: Callable[[LogRow], None],
 ) -> list[LogRow]:
     """Train the decoder further for a fixed encoder, so that models trained on the latents stay valid.
@@ -77,7 +84,7 @@ def refine_decoder(
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    pool = draw_frames(rng, draw_scenes(rng, frames, "train"))
+    pool = draw_frames(rng, draw_scenes(rng, frames, "train"), workers)
     latents = encode(vae, pool)
     vae.requires_grad_(False)
     parameters = [*vae.post_quant_conv.parameters(), *vae.decoder.parameters()]
@@ -86,10 +93,10 @@ def refine_decoder(
 
     def loss_of_step() -> torch.Tensor:
         chosen = rng.integers(frames, size=batch)
-        shown = latents[torch.from_numpy(chosen)]
-        with torch.autocast("cpu", torch.bfloat16):
+        shown = latents[torch.from_numpy(chosen)].to(vae.device)
+        with torch.autocast(vae.device.type, torch.bfloat16):
             decoded = vae.decode(shown + REFINING_NOISE * torch.randn_like(shown)).sample
-        error = decoded.float() - to_tensor(pool[chosen])
+        error = decoded.float() - to_tensor(pool[chosen]).to(vae.device)
         return error.abs().mean() + SQUARED_ERROR_WEIGHT * error.square().mean()
 
     return optimise(parameters, loss_of_step, steps, max_learning_rate, report)
@@ -102,7 +109,7 @@ def standardise_latents(vae: AutoencoderKL, frames: NDArray[np.uint8]) -> None:
     The centring and scaling go into the weights of the 1x1 convolutions around the latents, so that every user of the
     model gets unit latents with ``scaling_factor`` 1.
     """
-    latents = encode(vae, frames)
+    latents = encode(vae, frames).to(vae.device)
     mean, std = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
     into, out_of = vae.quant_conv, vae.post_quant_conv
     channels = len(mean)
@@ -115,9 +122,9 @@ def standardise_latents(vae: AutoencoderKL, frames: NDArray[np.uint8]) -> None:
 
 @torch.no_grad()
 def encode(vae: AutoencoderKL, frames: NDArray[np.uint8], batch: int = 64) -> torch.Tensor:
-    """Most probable latents of uint8 frames ``(n, 64, 64, 3)``: ``(n, 8, 8, 8)`` float32, scaled for diffusion."""
+    """Most probable latents of uint8 frames ``(n, 64, 64, 3)``: ``(n, 8, 8, 8)`` float32, scaled, on the CPU."""
     chunks = [frames[start : start + batch] for start in range(0, len(frames), batch)]
-    latents = [vae.encode(to_tensor(chunk)).latent_dist.mode() for chunk in chunks]
+    latents = [vae.encode(to_tensor(chunk).to(vae.device)).latent_dist.mode().cpu() for chunk in chunks]
     return torch.cat(latents) * float(vae.config.scaling_factor)
 
 
@@ -125,4 +132,6 @@ def encode(vae: AutoencoderKL, frames: NDArray[np.uint8], batch: int = 64) -> to
 def decode(vae: AutoencoderKL, latents: torch.Tensor, batch: int = 64) -> NDArray[np.uint8]:
     """Frames of latents: the inverse of :func:`encode`."""
     scaled = latents / float(vae.config.scaling_factor)
-    return np.concatenate([to_frames(vae.decode(chunk).sample) for chunk in scaled.split(batch)])
+    return np.concatenate(
+        [to_frames(vae.decode(chunk.to(vae.device)).sample) for chunk in scaled.split(batch)]
+    )
