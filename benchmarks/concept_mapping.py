@@ -27,7 +27,9 @@ def mistakes(mapped: Callable[[str], Mapping]) -> list[tuple[Mapping, set[str]]]
     """Mappings that a person does not accept, with what is accepted."""
     pairs = [(mapped(tag), accepted) for tag, accepted in labelled().items()]
     return [
-        (found, accepted) for found, accepted in pairs if not (set(found.concepts[:1]) or {""}) <= (accepted or {""})
+        (found, accepted)
+        for found, accepted in pairs
+        if not (set(found.concepts[:1]) or {""}) <= (accepted or {""})
     ]
 
 
@@ -41,7 +43,10 @@ def main() -> None:
         wrong = mistakes(mapped)
         print(f"{name}: {tags - len(wrong)} of {tags} tags, {1 - len(wrong) / tags:.1%}")
         for found, accepted in wrong:
-            got, wanted = found.concepts[0] if found.concepts else "none", " or ".join(sorted(accepted)) or "none"
+            got, wanted = (
+                found.concepts[0] if found.concepts else "none",
+                " or ".join(sorted(accepted)) or "none",
+            )
             print(f"  {found.tag}: {got}, expected {wanted} ({found.reason})")
 
 

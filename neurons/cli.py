@@ -38,7 +38,11 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
         "neurons.preprocess.steps": ("run", "gather"),
         "neurons.preprocess.selection_steps": ("select", "quality"),
     },
-    "annotate": {"neurons.annotate.steps": ("clips",)},
+    "annotate": {
+        "neurons.annotate.describing_steps": ("describe",),
+        "neurons.annotate.masking_steps": ("segment",),
+        "neurons.annotate.steps": ("clips",),
+    },
     "embed": {"neurons.embed.steps": ("images", "latents", "captions", "concepts")},
     "pretrain": {"neurons.pretrain.steps": ("fit",)},
     "decouple": {"neurons.decouple.steps": ("fit",)},

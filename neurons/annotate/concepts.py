@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from neurons.annotate.spelling import forms, spelling
+from neurons.annotate.spelling import ENDINGS, forms, spelling
 
 CONCEPTS: tuple[str, ...] = (
     "animal", "human", "vehicle", "building", "clothing", "weapon", "plant", "appliance", "tool",
@@ -22,6 +22,23 @@ CONCEPTS: tuple[str, ...] = (
     "sports field", "money", "timekeeping device", "decoration", "art", "stationery", "kitchen appliance",
     "rock/mineral", "soil/substrate", "climate/atmosphere component",
 )  # fmt: skip
+
+IMPLIED: dict[str, tuple[str, ...]] = {
+    "animal": ("organism",),
+    "human": ("organism",),
+    "plant": ("organism",),
+    "mammal": ("animal", "organism"),
+    "fish": ("animal", "organism"),
+    "insect": ("animal", "organism"),
+    "reptile": ("animal", "organism"),
+    "fruit": ("food",),
+    "vegetable": ("food",),
+    "building": ("structure",),
+    "flying vehicle": ("vehicle",),
+    "jewelry": ("accessory",),
+    "kitchen appliance": ("appliance",),
+}
+"""Concepts that a concept includes."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +89,11 @@ def map_tag(tag: str) -> Mapping:
     return look_up(tag, ChainMap(noun_table(), wordnet_table()))
 
 
+def with_implied(concept: str) -> tuple[str, ...]:
+    """A concept and those that it includes."""
+    return (concept, *IMPLIED.get(concept, ()))
+
+
 def look_up(tag: str, table: Table[str, Mapping]) -> Mapping:
     """Concepts of a tag in a table by spelling, in the order of `neurons.annotate.spelling.forms`."""
     for key, how in forms(tag):
@@ -84,3 +106,16 @@ def look_up(tag: str, table: Table[str, Mapping]) -> Mapping:
 def _rows(name: str) -> Iterator[dict[str, str]]:
     with files("neurons.annotate").joinpath(name).open(encoding="utf-8") as stream:
         yield from csv.DictReader((line for line in stream if not line.startswith("#")), delimiter="\t")
+
+
+def singular(tag: str) -> str:
+    """A tag with its last word in the singular, if only the singular is a known noun; otherwise as it is."""
+    known = ChainMap(noun_table(), wordnet_table())
+    first, _, last = tag.rpartition(" ")
+    if spelling(tag) in known or spelling(last) in known:
+        return tag
+    for ending, single in ENDINGS:
+        word = last.removesuffix(ending) + single
+        if last.endswith(ending) and spelling(word) in known:
+            return f"{first} {word}".strip()
+    return tag

@@ -29,7 +29,9 @@ RAREST_SENSE = 0.1
 LATEST_ANIMAL = 3
 """An animal among the first senses is preferred: a chicken is seldom only meat."""
 
-NOTICE = "# Derived from WordNet 3.0, (c) 2006 Princeton University. All rights reserved. See WORDNET_LICENSE.\n"
+NOTICE = (
+    "# Derived from WordNet 3.0, (c) 2006 Princeton University. All rights reserved. See WORDNET_LICENSE.\n"
+)
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def derive(dictionary: Dictionary, known: Anchors) -> list[Row]:
     `neurons.annotate.concepts.map_tag` reads that from the last word.
     """
     above = {dictionary.synset(name).offset: name for name in known.concepts}
-    single, compound = {}, {}
+    single: dict[str, Row] = {}
+    compound: dict[str, Row] = {}
     for lemma in dictionary.senses:
         row = _row(lemma, dictionary, above, known)
         if row is not None:

@@ -85,6 +85,7 @@ def run(folder: Path, **settings: Any) -> tuple[pd.DataFrame, TensorFile, pd.Dat
         annotation=outputs[0],
         labels=outputs[1],
         tags=outputs[2],
+        sheet=folder / "sheet.png",
     )
     return read_table(outputs[0]), TensorFile(outputs[1]), read_table(outputs[2])
 
@@ -146,7 +147,7 @@ def test_tag_table_lists_unknown_words(study: Path, caplog: pytest.LogCaptureFix
 
 
 def test_same_input_gives_the_same_bytes(study: Path) -> None:
-    names = ("annotation.parquet", "labels.safetensors", "tags.tsv")
+    names = ("annotation.parquet", "labels.safetensors", "tags.tsv", "sheet.png")
     run(study)
     first = [(study / name).read_bytes() for name in names]
     run(study)

@@ -46,7 +46,12 @@ SENSES = {
     "duck": ["duck cloth", "duck rare"],
 }  # fmt: skip
 KNOWN = Anchors(
-    {"animal.n.01": ("animal",), "food.n.01": ("food",), "device.n.01": ("device",), "person.n.01": ("human",)}
+    {
+        "animal.n.01": ("animal",),
+        "food.n.01": ("food",),
+        "device.n.01": ("device",),
+        "person.n.01": ("human",),
+    }
 )
 
 
@@ -125,7 +130,9 @@ def test_the_table_written_by_hand_comes_first() -> None:
     assert look_up("drone", wordnet_table()).concepts[0] == "insect"
 
 
-@pytest.mark.skipif(not INSTALLED.is_dir(), reason="WordNet's dictionary files (wordnet-base) are not installed")
+@pytest.mark.skipif(
+    not INSTALLED.is_dir(), reason="WordNet's dictionary files (wordnet-base) are not installed"
+)
 def test_the_shipped_table_is_what_the_command_makes() -> None:
     text = table_text(derive(Dictionary(INSTALLED), anchors()))
     assert files("neurons.annotate").joinpath("wordnet.tsv").read_text(encoding="utf-8") == text
