@@ -65,7 +65,10 @@ class Answer(BaseModel):
     @field_validator("objects")
     @classmethod
     def _each_once(cls, value: list[Seen]) -> list[Seen]:
-        return list({item.noun: item for item in reversed(value)}.values())[::-1]
+        first: dict[str, Seen] = {}
+        for item in value:
+            first.setdefault(item.noun, item)
+        return list(first.values())
 
 
 def parse_answer(text: str) -> Answer:
