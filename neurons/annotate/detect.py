@@ -160,6 +160,6 @@ def best_boxes(boxes: Sequence[Box], overlap: float, most: int) -> list[Box]:
     if not boxes:
         return []
     ordered = sorted(boxes, key=lambda box: (-box.score, box.tag, box.corners))
-    corners = torch.tensor([box.corners for box in ordered])
+    corners = torch.tensor([box.corners for box in ordered], dtype=torch.float32)
     scores = torch.linspace(1, 0, len(ordered))
     return [ordered[at] for at in sorted(nms(corners, scores, overlap).tolist())[:most]]

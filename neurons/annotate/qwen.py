@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import AutoProcessor, Qwen2_5_VLForConditionalGeneration
 
@@ -68,7 +69,7 @@ class QwenCaptioner:
             )
             for request in batch
         ]
-        pictures = [[pixels for pixels in request.pictures] for request in batch]
+        pictures = [[np.array(pixels) for pixels in request.pictures] for request in batch]
         inputs = self._processor(text=texts, images=pictures, padding=True, return_tensors="pt")
         made = self._model.generate(
             **inputs.to(self._model.device), max_new_tokens=self._settings.answer_tokens, do_sample=False

@@ -72,7 +72,7 @@ def segment(
         len(different),
         len(different) - len(todo),
     )
-    items: list[Named] = [(np.asarray(frames[place]), tags[place[0]]) for _, place in todo]
+    items: list[Named] = [(np.array(frames[place]), tags[place[0]]) for _, place in todo]
     found = in_batches(items, batch_size, finder.find, "annotate.grounded_sam.batch_size")
     for position, things in track(found, "frames", total=len(items)):
         stored = [_stored(items[position][0], *thing, size_px) for thing in things]

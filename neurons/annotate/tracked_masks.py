@@ -22,9 +22,9 @@ def write_masks(
 ) -> None:
     """Write the tracked detections of a movie.
 
-    One row per mask: ``masks`` uint8 (m, h, ceil(w / 8)), bits along the width; ``clip``, ``frame``, ``instance`` int32
-    (m,); ``score``, ``mask_score`` float32 (m,); ``box`` float32 (m, 4) in px of the frame. The noun of each instance is in the
-    metadata.
+    One row per mask: ``masks`` uint8 (m, h, ceil(w / 8)), bits along the width; ``clip``, ``frame``, ``instance``
+    int32 (m,); ``score``, ``mask_score`` float32 (m,); ``box`` float32 (m, 4) in px of the frame. The noun of each
+    instance is in the metadata.
 
     Parameters
     ----------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +34,14 @@ ANSWER = json.dumps(
         "objects": [{"noun": "car", "concept": "vehicle"}, {"noun": "road", "concept": "roadway"}],
     }
 )
-SPECIAL = ["<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+SPECIAL = [
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+]
 CHAT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% for part in m['content'] %}"
     "{% if part['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part['text'] }}{% endif %}"
@@ -153,3 +162,22 @@ def movie(tmp_path: Path) -> Path:
     table = pd.DataFrame({"clip": ids, "start_s": 2.0 * np.arange(3), "end_s": 2.0 * np.arange(3) + 2})
     write_table(tmp_path / "clips.tsv", table, MADE_BY)
     return tmp_path
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable]:
+    """A function that starts a server with a behaviour (`tests.annotate.http_server`)."""
+    from tests.annotate.http_server import Server
+
+    servers = []
+
+    def start(behaviour: Callable) -> Server:
+        server = Server(behaviour)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()

@@ -15,7 +15,9 @@ def text(caption: Any = "a dog runs", nouns: Any = (("dog", "animal"),), **more:
 
 
 def test_an_answer_is_read() -> None:
-    answer = parse_answer(text("a dog runs on the  beach.", [("dog", "animal"), ("beach", "landscape feature")]))
+    answer = parse_answer(
+        text("a dog runs on the  beach.", [("dog", "animal"), ("beach", "landscape feature")])
+    )
     assert answer.caption == "a dog runs on the beach"
     assert [(item.noun, item.concept) for item in answer.objects] == [
         ("dog", "animal"),
@@ -38,7 +40,10 @@ def test_nouns_become_singular_and_plain(given: str, noun: str) -> None:
 
 def test_a_noun_occurs_once_with_its_first_concept() -> None:
     answer = parse_answer(text(nouns=[("dog", "animal"), ("sea", "water body"), ("dogs", "mammal")]))
-    assert [(item.noun, item.concept) for item in answer.objects] == [("dog", "animal"), ("sea", "water body")]
+    assert [(item.noun, item.concept) for item in answer.objects] == [
+        ("dog", "animal"),
+        ("sea", "water body"),
+    ]
 
 
 @pytest.mark.parametrize(

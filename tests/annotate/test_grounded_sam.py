@@ -29,7 +29,17 @@ def settings(detector: Path, sam: Path, **values: float) -> GroundedSam:
 
 
 def test_tokens_belong_to_the_tag_that_the_next_stop_ends() -> None:
-    assert tag_of_tokens([101, 7, 8, 1012, 9, 1012, 102, 0, 0], 1012, [101, 102, 0]) == [-1, 0, 0, -1, 1, -1, -1, -1, -1]
+    assert tag_of_tokens([101, 7, 8, 1012, 9, 1012, 102, 0, 0], 1012, [101, 102, 0]) == [
+        -1,
+        0,
+        0,
+        -1,
+        1,
+        -1,
+        -1,
+        -1,
+        -1,
+    ]
 
 
 def test_a_tags_score_is_its_best_token() -> None:
@@ -92,7 +102,9 @@ def test_the_threshold_is_the_lowest_score(detector_folder: Path, sam_file: Path
     assert [box.score for box in kept] == [box.score for box in boxes if box.score >= middle]
 
 
-@pytest.mark.parametrize(("size", "facts"), [("vit_b", (768, 12, 12)), ("vit_l", (1024, 24, 16)), ("vit_h", (1280, 32, 16))])
+@pytest.mark.parametrize(
+    ("size", "facts"), [("vit_b", (768, 12, 12)), ("vit_l", (1024, 24, 16)), ("vit_h", (1280, 32, 16))]
+)
 def test_a_published_size_is_told_by_its_tensors(size: str, facts: tuple[int, int, int]) -> None:
     with torch.device("meta"):
         published = sam_model_registry[size]()
@@ -103,7 +115,11 @@ def test_a_published_size_is_told_by_its_tensors(size: str, facts: tuple[int, in
     }
     width, depth, heads = facts
     encoder, true = rebuilt.image_encoder, published.image_encoder
-    assert (encoder.pos_embed.shape[-1], len(encoder.blocks), encoder.blocks[0].attn.num_heads) == (width, depth, heads)
+    assert (encoder.pos_embed.shape[-1], len(encoder.blocks), encoder.blocks[0].attn.num_heads) == (
+        width,
+        depth,
+        heads,
+    )
     assert [block.window_size for block in encoder.blocks] == [block.window_size for block in true.blocks]
     decoder = rebuilt.mask_decoder.transformer.layers[0].self_attn
     assert decoder.num_heads == published.mask_decoder.transformer.layers[0].self_attn.num_heads
@@ -152,11 +168,15 @@ def test_a_file_that_is_no_checkpoint(tmp_path: Path) -> None:
     weights.pop("image_encoder.neck.1.weight")
     torch.save(weights, tmp_path / "c.pth")
     for name in ("a", "b", "c", "missing"):
-        with pytest.raises(InputError, match=rf"annotate\.grounded_sam\.sam: .*{name}\.pth cannot be loaded as SAM"):
+        with pytest.raises(
+            InputError, match=rf"annotate\.grounded_sam\.sam: .*{name}\.pth cannot be loaded as SAM"
+        ):
             load_sam(tmp_path / f"{name}.pth", CPU)
 
 
-def test_a_detector_folder_that_is_not_complete(detector_folder: Path, sam_file: Path, tmp_path: Path) -> None:
+def test_a_detector_folder_that_is_not_complete(
+    detector_folder: Path, sam_file: Path, tmp_path: Path
+) -> None:
     (tmp_path / "config.json").write_bytes((detector_folder / "config.json").read_bytes())
     with pytest.raises(InputError, match=r"annotate\.grounded_sam\.detector: .* cannot be loaded"):
         Detector(settings(tmp_path, sam_file), CPU)

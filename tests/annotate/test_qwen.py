@@ -28,7 +28,8 @@ def requests(count: int, pictures: int = 1) -> list[Request]:
     question = read_prompts(PROMPTS / "frame.txt", PROMPTS / "repair.txt", FRAMES, 2.0).question
     return [
         Request(
-            tuple(generator.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8) for _ in range(pictures)), question
+            tuple(generator.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8) for _ in range(pictures)),
+            question,
         )
         for _ in range(count)
     ]

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,79 +17,9 @@ from neurons.annotate.server import ServerCaptioner, read_address, read_key
 from neurons.artifacts import InputError
 from neurons.config import OpenAI
 from tests.annotate.conftest import ANSWER
+from tests.annotate.http_server import KEY, Server, completion, fine
 
-KEY = "secret-key-4711"
 PROMPTS = Prompts("What is there?", "Wrong: {problem} Again.")
-Behaviour = Callable[["Server", str, int], tuple[int, dict[str, str], str]]
-
-
-def completion(text: str | None) -> str:
-    return json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]})
-
-
-class Server(ThreadingHTTPServer):
-    """Counts what it is asked; `behaviour` gets the picture's data and how often it came, and says what to answer."""
-
-    daemon_threads = True
-
-    def __init__(self, behaviour: Behaviour) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.behaviour = behaviour
-        self.lock = threading.Lock()
-        self.asked: Counter[str] = Counter()
-        self.answered: Counter[str] = Counter()
-        self.bodies: list[dict[str, Any]] = []
-        self.keys: set[str | None] = set()
-        self.busy = self.busiest = 0
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v1"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        picture = body["messages"][0]["content"][0]["image_url"]["url"]
-        with self.server.lock:
-            self.server.asked[picture] += 1
-            times = self.server.asked[picture]
-            self.server.bodies.append(body)
-            self.server.keys.add(self.headers.get("Authorization"))
-            self.server.busy += 1
-            self.server.busiest = max(self.server.busiest, self.server.busy)
-        status, headers, text = self.server.behaviour(self.server, picture, times)
-        with self.server.lock:
-            self.server.busy -= 1
-            self.server.answered[picture] += status == 200
-        data = text.encode()
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(data)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[Behaviour], Server]]:
-    servers = []
-
-    def start(behaviour: Behaviour) -> Server:
-        server = Server(behaviour)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        servers.append(server)
-        return server
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
 
 
 def captioner(address: str, key: str | None = None, **settings: Any) -> ServerCaptioner:
@@ -103,10 +29,6 @@ def captioner(address: str, key: str | None = None, **settings: Any) -> ServerCa
 
 def frames(clips: int = 3) -> np.ndarray:
     return np.random.default_rng(2).integers(0, 256, (clips, 6, 8, 8, 3), dtype=np.uint8)
-
-
-def fine(server: Server, picture: str, times: int) -> tuple[int, dict[str, str], str]:
-    return 200, {}, completion(ANSWER)
 
 
 def test_every_frame_is_asked_once_with_what_was_set(serve, tmp_path: Path) -> None:
@@ -139,7 +61,9 @@ def test_no_more_requests_at_once_than_set(serve) -> None:
      (200, {}, '{"choices": []}'), (200, {"Content-Length": "9999", "Connection": "close"}, "{")],
     ids=["rate limit", "failure", "busy", "no JSON", "no choice", "cut short"],
 )  # fmt: skip
-def test_passing_trouble_loses_nothing(serve, tmp_path: Path, trouble, caplog: pytest.LogCaptureFixture) -> None:
+def test_passing_trouble_loses_nothing(
+    serve, tmp_path: Path, trouble, caplog: pytest.LogCaptureFixture
+) -> None:
     server = serve(lambda server, picture, times: trouble if times <= 2 else fine(server, picture, times))
     with Kept(tmp_path / "k") as kept:
         said = describe(frames(1), "frame", PROMPTS, captioner(server.address, timeout_s=1), kept)
@@ -181,8 +105,15 @@ def test_malformed_answers_are_asked_again_once_and_then_recorded(serve, tmp_pat
 
 
 def test_a_server_that_dies_in_the_middle_is_gone_on_with(serve, tmp_path: Path) -> None:
-    dying = serve(lambda server, picture, times: fine(server, picture, times) if len(server.asked) <= 7 else (503, {}, ""))
-    with Kept(tmp_path / "k") as kept, pytest.raises(InputError, match=r"failed 2 times .*HTTP 503.* start the workflow again"):
+    dying = serve(
+        lambda server, picture, times: (
+            fine(server, picture, times) if len(server.asked) <= 7 else (503, {}, "")
+        )
+    )
+    with (
+        Kept(tmp_path / "k") as kept,
+        pytest.raises(InputError, match=r"failed 2 times .*HTTP 503.* start the workflow again"),
+    ):
         describe(frames(), "frame", PROMPTS, captioner(dying.address, attempts=2), kept)
     done = {picture for picture, count in dying.answered.items() if count}
     assert len(done) == 7
@@ -198,7 +129,9 @@ def test_nobody_listens(tmp_path: Path) -> None:
         list(captioner("http://127.0.0.1:9/v1", attempts=2).answer([Request((frames()[0, 0],), "?")]))
 
 
-@pytest.mark.parametrize(("status", "hint"), [(401, "refuses the key"), (404, "base_url"), (400, "annotate.openai")])
+@pytest.mark.parametrize(
+    ("status", "hint"), [(401, "refuses the key"), (404, "base_url"), (400, "annotate.openai")]
+)
 def test_a_refusal_stops_at_once_and_never_shows_the_key(
     serve, status: int, hint: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -231,7 +164,10 @@ def test_a_kept_answer_holds_for_this_prompt_model_and_revision_only(serve, tmp_
         with Kept(tmp_path / "k") as kept:
             describe(frames(1), "frame", PROMPTS, captioner(server.address, **changed), kept)
         assert sum(server.asked.values()) - before == (0 if changed == {"concurrency": 1} else 6), changed
-    for prompts in (Prompts("Another question?", PROMPTS.repair), Prompts(PROMPTS.question, "Again {problem}")):
+    for prompts in (
+        Prompts("Another question?", PROMPTS.repair),
+        Prompts(PROMPTS.question, "Again {problem}"),
+    ):
         before = sum(server.asked.values())
         with Kept(tmp_path / "k") as kept:
             describe(frames(1), "frame", prompts, captioner(server.address), kept)

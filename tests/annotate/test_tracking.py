@@ -9,7 +9,9 @@ SIZE = 40
 RED, BLUE = (220, 20, 20), (20, 20, 220)
 
 
-def seen(left: int, colour: tuple[int, int, int] = RED, tag: str = "car", top: int = 5, side: int = 10) -> Detection:
+def seen(
+    left: int, colour: tuple[int, int, int] = RED, tag: str = "car", top: int = 5, side: int = 10
+) -> Detection:
     frame = np.zeros((SIZE, SIZE, 3), np.uint8)
     mask = np.zeros((SIZE, SIZE), bool)
     mask[top : top + side, left : left + side] = True

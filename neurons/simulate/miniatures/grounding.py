@@ -68,7 +68,9 @@ def render_frames(part: Literal["train", "test"], count: int, seed: int) -> Fram
         frames[row] = render(scene, time_s, FRAME_PX)
         drawn = render_masks(scene, time_s, FRAME_PX)
         seen = drawn.sum(axis=(1, 2)) >= FEWEST_PX
-        kinds.append([OBJECTS.index(item.kind) for item, is_seen in zip(scene.items, seen, strict=True) if is_seen])
+        kinds.append(
+            [OBJECTS.index(item.kind) for item, is_seen in zip(scene.items, seen, strict=True) if is_seen]
+        )
         masks.append(drawn[seen])
     return FramePool(frames, kinds, masks)
 
