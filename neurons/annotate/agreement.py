@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from neurons.annotate.answer import NO_CONCEPT
-from neurons.annotate.concepts import map_tag, with_implied
+from neurons.annotate.concepts import NO_CONCEPT, map_tag, with_implied
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from neurons.annotate.concepts import CONCEPTS, singular
+from neurons.annotate.concepts import CONCEPTS, NO_CONCEPT, singular
 
-NO_CONCEPT = "none"
 NOUN = re.compile(r"[a-z][a-z' -]*")
 FENCE = re.compile(r"\A```(?:json)?\s*(.*?)\s*```\Z", re.DOTALL)
 

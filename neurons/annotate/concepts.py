@@ -23,6 +23,9 @@ CONCEPTS: tuple[str, ...] = (
     "rock/mineral", "soil/substrate", "climate/atmosphere component",
 )  # fmt: skip
 
+NO_CONCEPT = "none"
+"""A model's choice where none of the concepts fits."""
+
 IMPLIED: dict[str, tuple[str, ...]] = {
     "animal": ("organism",),
     "human": ("organism",),
