@@ -1,8 +1,8 @@
 """How often the mapping of nouns to concepts agrees with a person, on tags labelled before it existed.
 
-``python benchmarks/concept_mapping.py`` prints how often WordNet's hypernyms alone agree with the table written by hand, on which
-they were chosen; then the accuracy on the labelled tags, and every mistake. A tag is right if its first concept is among those that the
-person accepts (no concept, for tags that are none of the 51).
+``python benchmarks/concept_mapping.py`` prints how often WordNet's hypernyms alone agree with the table written by hand, on
+which they were chosen; then the accuracy on the labelled tags, and every mistake. A tag is right if its first concept is
+among those that the person accepts (no concept, for tags that are none of the 51).
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ class QwenCaptioner:
 
     def __init__(self, settings: Qwen, device: torch.device, dtype: torch.dtype) -> None:
         self._settings = settings
+        self._dtype = dtype
         self._processor = load_pretrained(AutoProcessor, settings.model, f"{KEY}.model")
         if not hasattr(self._processor, "image_processor"):
             raise InputError(
@@ -50,11 +51,12 @@ class QwenCaptioner:
         self._model = (model if spread else model.to(device)).eval()
 
     def identity(self) -> dict[str, Any]:
-        """Back end, model, its revision or files, length of answers."""
+        """Back end, model, its revision or files, length of answers, precision."""
         return {
             "backend": "qwen",
             **model_identity(self._settings.model),
             "answer_tokens": self._settings.answer_tokens,
+            "dtype": str(self._dtype),
         }
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, str]]:

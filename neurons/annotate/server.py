@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import Any
 
 import cv2
@@ -122,15 +122,17 @@ class ServerCaptioner:
         failure: BaseException | None = None
         with ThreadPoolExecutor(self._settings.concurrency, thread_name_prefix="request") as pool:
             waiting = {pool.submit(self._ask, request): position for position, request in enumerate(requests)}
-            for future in as_completed(waiting):
-                if future.cancelled():
-                    continue
-                if error := future.exception():
-                    failure = failure or error
-                    for other in waiting:
-                        other.cancel()
-                    continue
-                yield waiting[future], future.result()
+            try:
+                for future in as_completed(waiting):
+                    if future.cancelled():
+                        continue
+                    if error := future.exception():
+                        failure = failure or error
+                        _cancel(waiting)
+                        continue
+                    yield waiting[future], future.result()
+            finally:
+                _cancel(waiting)
         if failure is not None:
             raise failure
 
@@ -200,6 +202,11 @@ class ServerCaptioner:
     def _clean(self, text: str) -> str:
         """A text for a message: its first 200 characters, without the key, should a server repeat it."""
         return (text.replace(self._key, "(key)") if self._key else text)[:200]
+
+
+def _cancel(futures: Iterable[Future[str]]) -> None:
+    for future in futures:
+        future.cancel()
 
 
 def _picture(pixels: np.ndarray) -> dict[str, Any]:

@@ -73,6 +73,11 @@ def clips(
         If a source lacks something, or a clip has no valid description, no known concept or no key object (all such clips
         are listed).
     """
+    if settings.concepts == "model" and descriptions is None:
+        raise InputError(
+            "annotate.concepts is `model`, but captions come from tables (annotate.backend), so that no model chose "
+            "concepts; use `wordnet`"
+        )
     files = [*caption_files(movie, folder, descriptions), *mask_files(movie, folder, masks)]
     existing(movie, files)
     views = clip_views(clips, frames)

@@ -14,7 +14,8 @@ from neurons.annotate.grounded_sam import GroundedSamFinder
 from neurons.annotate.sam import Segmenter, build_sam, load_sam
 from neurons.artifacts import InputError
 from neurons.config import GroundedSam, Model
-from neurons.simulate.miniatures.grounding import new_segmenter
+from neurons.simulate.miniatures.grounding import corners, new_segmenter, render_frames
+from tests.annotate.conftest import ROOT
 
 CPU = torch.device("cpu")
 
@@ -186,3 +187,15 @@ def test_identity_follows_models_and_thresholds(detector_folder: Path, sam_file:
     base = GroundedSamFinder(settings(detector_folder, sam_file), CPU).identity()
     assert GroundedSamFinder(settings(detector_folder, sam_file, batch_size=3), CPU).identity() == base
     assert GroundedSamFinder(settings(detector_folder, sam_file, overlap=0.5), CPU).identity() != base
+
+
+def test_the_shipped_sam_outlines_things_of_the_simulated_world() -> None:
+    pool = render_frames("test", 40, seed=11)
+    model = load_sam(ROOT / "resources/miniatures/sam/sam.safetensors", CPU)
+    made = Segmenter(model).segment(list(pool.frames), [corners(masks) for masks in pool.masks])
+    overlaps = [
+        (mask & true).sum() / (mask | true).sum()
+        for (masks, _), truth in zip(made, pool.masks, strict=True)
+        for mask, true in zip(masks, truth, strict=True)
+    ]
+    assert np.mean(overlaps) > 0.8

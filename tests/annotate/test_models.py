@@ -23,7 +23,7 @@ from neurons.config import Annotate, Cut
 from neurons.cut import steps as cutting
 from neurons.video import write_mp4
 from tests.annotate.conftest import ANSWER, FRAMES, MADE_BY, PROMPTS, SIZE
-from tests.annotate.http_server import Behaviour, completion, fine
+from tests.annotate.http_server import KEY, Behaviour, completion, fine
 
 
 def settings(
@@ -330,3 +330,33 @@ def test_unreadable_frames_are_named(movie: Path, qwen_folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(InputError, match=r"frames\.safetensors is truncated"):
         describe(movie, settings("qwen", qwen_folder))
+
+
+def test_the_key_is_nowhere_but_in_the_header(movie: Path, serve, monkeypatch, caplog) -> None:
+    server = serve(mixed({0}))
+    monkeypatch.setenv("OPENAI_BASE_URL", server.address)
+    monkeypatch.setenv("CAPTION_KEY", KEY)
+    describe(movie, settings("openai", openai={"key_variable": "CAPTION_KEY"}))
+    assert server.keys == {f"Bearer {KEY}"}
+    assert KEY not in caplog.text
+    assert not [path for path in movie.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+
+
+def test_concepts_of_the_model_are_used_where_that_is_chosen(
+    movie: Path, serve, monkeypatch, detector_folder: Path, sam_file: Path
+) -> None:
+    other = json.dumps(
+        {"caption": "a bat flies by", "objects": [{"noun": "bat", "concept": "sports equipment"}]}
+    )
+    monkeypatch.setenv("OPENAI_BASE_URL", serve(lambda *_: (200, {}, completion(other))).address)
+    chosen = settings("openai", detector=detector_folder, sam=sam_file, concepts="model")
+    sources = {"descriptions": movie / "descriptions.parquet", "masks": movie / "masks.safetensors"}
+    describe(movie, chosen)
+    segment(movie, chosen, descriptions=sources["descriptions"])
+    assert set(join(movie, chosen, **sources)["key_concept"]) == {"sports equipment"}
+    tags = read_table(movie / "tags.tsv")
+    assert (tags["wordnet"][0], tags["model"][0], tags["agreement"][0]) == (
+        "animal|mammal|organism", "sports equipment: 18", "differs",
+    )  # fmt: skip
+    by_wordnet = chosen.model_copy(update={"concepts": "wordnet"})
+    assert set(join(movie, by_wordnet, **sources)["key_concept"]) == {"animal"}

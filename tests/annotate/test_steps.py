@@ -284,3 +284,8 @@ def test_tags_have_their_sense_and_reason(study: Path) -> None:
     assert tags["concepts"]["osprey"] == "animal|organism"
     assert tags["reason"]["dog"] == "a mammal"
     assert tags["agreement"].isna().all(), "no model was asked"
+
+
+def test_a_models_concepts_need_a_model(study: Path) -> None:
+    with pytest.raises(InputError, match=r"annotate\.concepts is `model`, but captions come from tables"):
+        run(study, concepts="model")
