@@ -32,7 +32,7 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "neurons.simulate.miniatures.steps_pictures": ("train_control", "train_unclip"),
         "neurons.simulate.miniatures.steps_judging": ("judge_diffusion",),
-        "neurons.simulate.miniatures.steps_grounding": ("train_detector", "train_segmenter"),
+        "neurons.simulate.miniatures.steps_segmenter": ("train_segmenter",),
     },
     "cut": {"neurons.cut.steps": ("clips", "playback")},
     "preprocess": {

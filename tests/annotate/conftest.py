@@ -14,16 +14,24 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
+    BertConfig,
+    BertTokenizer,
+    GroundingDinoConfig,
+    GroundingDinoForObjectDetection,
+    GroundingDinoImageProcessor,
+    GroundingDinoProcessor,
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2_5_VLProcessor,
     Qwen2VLImageProcessor,
     Qwen2VLVideoProcessor,
+    SwinConfig,
 )
 
 from neurons.artifacts import provenance, write_table, write_tensors
-from neurons.simulate.miniatures.grounding import detector_processor, new_detector, new_segmenter
+from neurons.simulate.miniatures.segmenter import new_segmenter
+from neurons.simulate.vocabulary import OBJECTS, PLACES
 
 ROOT = Path(__file__).parents[2]
 PROMPTS = ROOT / "neurons/annotate/prompts/1"
@@ -48,6 +56,8 @@ CHAT = (
     "{% endfor %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 FRAMES, SIZE = 6, 64
+DINO_TOKENS = {100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]", 1012: ".", 1029: "?"}
+"""Ids at which GroundingDINO expects BERT's special tokens."""
 
 
 def make_qwen(folder: Path) -> tuple[Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor]:
@@ -119,6 +129,39 @@ def fix_answer(qwen: Qwen2_5_VLForConditionalGeneration, processor: Qwen2_5_VLPr
         qwen.lm_head.weight.zero_()
         qwen.lm_head.weight[answer] = directions[last]
         qwen.lm_head.weight[tokenizer.eos_token_id] = directions[answer]
+
+
+def new_detector() -> GroundingDinoForObjectDetection:
+    """A GroundingDINO of a few narrow layers with random weights."""
+    text = BertConfig(
+        vocab_size=1100, hidden_size=64, num_hidden_layers=1, num_attention_heads=2, intermediate_size=128,
+        max_position_embeddings=128,
+    )  # fmt: skip
+    backbone = SwinConfig(
+        image_size=96, patch_size=4, embed_dim=24, depths=[1, 1, 2, 1], num_heads=[2, 2, 4, 4],
+        window_size=4, out_features=["stage2", "stage3", "stage4"],
+    )  # fmt: skip
+    config = GroundingDinoConfig(
+        backbone_config=backbone, text_config=text, d_model=64, encoder_layers=2, decoder_layers=3,
+        encoder_ffn_dim=128, decoder_ffn_dim=128, encoder_attention_heads=4, decoder_attention_heads=4,
+        num_queries=12, max_text_len=128, num_feature_levels=4, dropout=0.0, fusion_droppath=0.0,
+        auxiliary_loss=True,
+    )  # fmt: skip
+    return GroundingDinoForObjectDetection(config)
+
+
+def detector_processor() -> GroundingDinoProcessor:
+    """The detector's processor: frames at 96 px, the words of the world as tokens."""
+    words = sorted({*OBJECTS, *PLACES})
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    plain = [*words, *letters, *(f"##{letter}" for letter in letters)]
+    vocabulary = ["[PAD]", *(f"[unused{number}]" for number in range(1, 1100))]
+    for number, token in DINO_TOKENS.items():
+        vocabulary[number] = token
+    vocabulary[200 : 200 + len(plain)] = plain
+    tokenizer = BertTokenizer(vocab={token: number for number, token in enumerate(vocabulary)})
+    images = GroundingDinoImageProcessor(size={"shortest_edge": 96, "longest_edge": 96})
+    return GroundingDinoProcessor(image_processor=images, tokenizer=tokenizer)
 
 
 @pytest.fixture(scope="session")

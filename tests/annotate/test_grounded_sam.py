@@ -14,8 +14,8 @@ from neurons.annotate.grounded_sam import GroundedSamFinder
 from neurons.annotate.sam import Segmenter, build_sam, load_sam
 from neurons.artifacts import InputError
 from neurons.config import GroundedSam, Model
-from neurons.simulate.miniatures.grounding import corners, new_segmenter, render_frames
-from tests.annotate.conftest import ROOT
+from neurons.simulate.miniatures.segmenter import corners, new_segmenter, render_frames
+from tests.annotate.conftest import ROOT, detector_processor
 
 CPU = torch.device("cpu")
 
@@ -199,3 +199,17 @@ def test_the_shipped_sam_outlines_things_of_the_simulated_world() -> None:
         for mask, true in zip(masks, truth, strict=True)
     ]
     assert np.mean(overlaps) > 0.8
+
+
+def test_words_end_with_a_stop_each_as_in_the_real_tokenizer() -> None:
+    tokenizer = detector_processor().tokenizer
+    ids = tokenizer("dog. car.")["input_ids"]
+    assert (ids[0], ids[2], ids[4], ids[-1]) == (101, 1012, 1012, 102)
+    assert tag_of_tokens(ids, tokenizer.convert_tokens_to_ids("."), tokenizer.all_special_ids) == [
+        -1,
+        0,
+        -1,
+        1,
+        -1,
+        -1,
+    ]

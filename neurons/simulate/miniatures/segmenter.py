@@ -1,4 +1,4 @@
-"""The miniature GroundingDINO and SAM: their networks, their material (frames with boxes and masks), their training."""
+"""The miniature SAM: its network, its material (frames with the masks of what is in them), its training."""
 
 from __future__ import annotations
 
@@ -12,28 +12,16 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from torch import Tensor, nn
-from transformers import (
-    BertConfig,
-    BertTokenizer,
-    GroundingDinoConfig,
-    GroundingDinoForObjectDetection,
-    GroundingDinoImageProcessor,
-    GroundingDinoProcessor,
-    SwinConfig,
-)
 
 from neurons.simulate.miniatures.fit import LogEntry, Losses, fit
 from neurons.simulate.render import render, render_masks
-from neurons.simulate.vocabulary import OBJECTS, PLACES
+from neurons.simulate.vocabulary import OBJECTS
 from neurons.simulate.world import MAX_DURATION_S, MIN_DURATION_S, combinations, sample_scene
 
 FRAME_PX = 64
-DETECTOR_PX, SEGMENTER_PX = 96, 128
+SEGMENTER_PX = 128
 FEWEST_PX = 12
-"""Items with fewer visible px than this are not asked for."""
-
-SPECIAL = {100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]", 1012: ".", 1029: "?"}
-"""Ids at which GroundingDINO expects BERT's special tokens."""
+"""Items with fewer visible px than this are left out."""
 
 
 @dataclass(frozen=True)
@@ -82,78 +70,6 @@ def corners(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         boxes.append([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
     return np.array(boxes, np.float32).reshape(-1, 4)
-
-
-def new_detector() -> GroundingDinoForObjectDetection:
-    """A small GroundingDINO with random weights."""
-    text = BertConfig(
-        vocab_size=1100, hidden_size=64, num_hidden_layers=1, num_attention_heads=2, intermediate_size=128,
-        max_position_embeddings=128,
-    )  # fmt: skip
-    backbone = SwinConfig(
-        image_size=DETECTOR_PX, patch_size=4, embed_dim=24, depths=[1, 1, 2, 1], num_heads=[2, 2, 4, 4],
-        window_size=4, out_features=["stage2", "stage3", "stage4"],
-    )  # fmt: skip
-    config = GroundingDinoConfig(
-        backbone_config=backbone, text_config=text, d_model=64, encoder_layers=2, decoder_layers=3,
-        encoder_ffn_dim=128, decoder_ffn_dim=128, encoder_attention_heads=4, decoder_attention_heads=4,
-        num_queries=12, max_text_len=128, num_feature_levels=4, dropout=0.0, fusion_droppath=0.0,
-        auxiliary_loss=True,
-    )  # fmt: skip
-    return GroundingDinoForObjectDetection(config)
-
-
-def detector_processor() -> GroundingDinoProcessor:
-    """The detector's processor: frames at 96 px, the words of the world as tokens."""
-    words = sorted({*OBJECTS, *PLACES})
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    plain = [*words, *letters, *(f"##{letter}" for letter in letters)]
-    vocabulary = ["[PAD]", *(f"[unused{number}]" for number in range(1, 1100))]
-    for number, token in SPECIAL.items():
-        vocabulary[number] = token
-    vocabulary[200 : 200 + len(plain)] = plain
-    tokenizer = BertTokenizer(vocab={token: number for number, token in enumerate(vocabulary)})
-    images = GroundingDinoImageProcessor(size={"shortest_edge": DETECTOR_PX, "longest_edge": DETECTOR_PX})
-    return GroundingDinoProcessor(image_processor=images, tokenizer=tokenizer)
-
-
-def train_detector(
-    model: GroundingDinoForObjectDetection,
-    processor: GroundingDinoProcessor,
-    pool: FramePool,
-    steps: int,
-    batch: int,
-    peak_learning_rate: float,
-    seed: int,
-) -> list[LogEntry]:
-    """Train the detector to find the named kinds among others that are not there; a step's frames share their prompt."""
-    generator = np.random.default_rng(seed)
-    words = [*OBJECTS, *PLACES]
-
-    def losses(step: int) -> Losses:
-        rows = generator.integers(len(pool.frames), size=batch)
-        asked = generator.permutation(len(words))[: generator.integers(6, len(words) + 1)]
-        position = {int(word): place for place, word in enumerate(asked)}
-        text = " ".join(f"{words[word]}." for word in asked)
-        inputs = processor(
-            images=list(pool.frames[rows]), text=[text] * batch, padding=True, return_tensors="pt"
-        )
-        labels = [_targets(pool, int(row), position) for row in rows]
-        return {"loss": model(**inputs, labels=labels).loss}
-
-    model.train()
-    return fit(model.parameters(), losses, steps, peak_learning_rate, weight_decay=1e-4)
-
-
-def _targets(pool: FramePool, row: int, position: dict[int, int]) -> dict[str, Tensor]:
-    asked = [number for number, kind in enumerate(pool.kinds[row]) if kind in position]
-    box = corners(pool.masks[row][asked]) / FRAME_PX
-    centres = np.concatenate([(box[:, :2] + box[:, 2:]) / 2, box[:, 2:] - box[:, :2]], axis=1)
-    classes = [position[pool.kinds[row][number]] for number in asked]
-    return {
-        "class_labels": torch.tensor(classes, dtype=torch.int64),
-        "boxes": torch.from_numpy(centres.astype(np.float32)),
-    }
 
 
 def new_segmenter() -> Sam:

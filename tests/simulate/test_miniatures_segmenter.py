@@ -1,4 +1,4 @@
-"""The miniatures that find and outline: their material, and that training makes them better."""
+"""The miniature SAM: its material, and that training makes it better."""
 
 from functools import partial
 
@@ -6,18 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from neurons.simulate.miniatures import grounding
+from neurons.simulate.miniatures import segmenter
 from neurons.simulate.miniatures.fit import fit
-from neurons.simulate.miniatures.grounding import (
+from neurons.simulate.miniatures.segmenter import (
     corners,
-    detector_processor,
-    new_detector,
     new_segmenter,
     render_frames,
-    train_detector,
     train_segmenter,
 )
-from neurons.simulate.vocabulary import OBJECTS, PLACES
+from neurons.simulate.vocabulary import OBJECTS
 
 
 def test_frames_have_a_mask_for_each_kind() -> None:
@@ -38,25 +35,8 @@ def test_boxes_hold_their_masks_tightly() -> None:
     assert corners(masks[:0]).shape == (0, 4)
 
 
-def test_words_of_the_world_are_single_tokens() -> None:
-    tokenizer = detector_processor().tokenizer
-    text = " ".join(f"{word}." for word in (*OBJECTS, *PLACES))
-    ids = tokenizer(text)["input_ids"]
-    assert len(ids) == 2 + 2 * (len(OBJECTS) + len(PLACES))
-    assert (ids[0], ids[-1], ids[2]) == (101, 102, 1012)
-    assert tokenizer.unk_token_id not in ids
-
-
 def test_training_a_segmenter_lowers_its_losses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grounding, "fit", partial(fit, log_every=10))
+    monkeypatch.setattr(segmenter, "fit", partial(fit, log_every=10))
     torch.manual_seed(0)
     log = train_segmenter(new_segmenter(), render_frames("train", 4, seed=5), 30, 3, 2e-3, seed=0)
     assert log[-1]["bce"] + log[-1]["dice"] < 0.9 * (log[0]["bce"] + log[0]["dice"])
-
-
-def test_training_a_detector_lowers_its_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grounding, "fit", partial(fit, log_every=10))
-    torch.manual_seed(0)
-    pool = render_frames("train", 4, seed=5)
-    log = train_detector(new_detector(), detector_processor(), pool, 20, 3, 1e-3, seed=0)
-    assert log[-1]["loss"] < 0.5 * log[0]["loss"]
