@@ -158,6 +158,7 @@ class Qwen(Section):
     device_map: Literal["one", "auto", "balanced", "sequential"] = Field(
         "one", description="one: on `compute.device`; else: spread over all GPUs in this way"
     )
+    gpus: Count = Field(1, description="GPUs that a job asks for (a change reruns nothing)")
     answer_tokens: Count = Field(256, description="longest answer, in tokens")
     batch_size: Count = Field(
         8, description="requests at once; halved when memory is short (a change reruns nothing)"

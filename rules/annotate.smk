@@ -14,9 +14,11 @@ rule annotate_describe:
         frames=f"{R}/cut/{{movie}}/frames.safetensors",
         question=prompt(CONFIG.annotate.per),
         repair=prompt("repair"),
-        model=folder(CONFIG.annotate.qwen.model)
-        if CONFIG.annotate.backend == "qwen"
-        else [],
+        model=(
+            folder(CONFIG.annotate.qwen.model)
+            if CONFIG.annotate.backend == "qwen"
+            else []
+        ),
     output:
         descriptions=f"{R}/annotate/{{movie}}/descriptions.parquet",
         failures=f"{R}/annotate/{{movie}}/failures.tsv",
@@ -30,7 +32,11 @@ rule annotate_describe:
     resources:
         mem_mb=16000,
         runtime=1440,
-        gpu=gpus() if CONFIG.annotate.backend == "qwen" else 0,
+        gpu=(
+            CONFIG.annotate.qwen.gpus * gpus()
+            if CONFIG.annotate.backend == "qwen"
+            else 0
+        ),
         batch=CONFIG.annotate.qwen.batch_size,
         requests=CONFIG.annotate.openai.concurrency,
         timeout_s=CONFIG.annotate.openai.timeout_s,
@@ -55,9 +61,11 @@ rule annotate_segment:
         clips=f"{R}/cut/{{movie}}/clips.tsv",
         frames=f"{R}/cut/{{movie}}/frames.safetensors",
         captions=caption_inputs,
-        detector=folder(CONFIG.annotate.grounded_sam.detector)
-        if CONFIG.annotate.masks != "table"
-        else [],
+        detector=(
+            folder(CONFIG.annotate.grounded_sam.detector)
+            if CONFIG.annotate.masks != "table"
+            else []
+        ),
         sam=CONFIG.annotate.grounded_sam.sam,
     output:
         masks=f"{R}/annotate/{{movie}}/masks.safetensors",

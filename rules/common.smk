@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import pandas as pd
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 ROOT = Path(workflow.basedir).parent
@@ -186,16 +187,27 @@ def prompt(name):
     """A prompt: shipped, by its version, or in a folder of the user's own."""
     shipped = ROOT / "neurons/annotate/prompts" / CONFIG.annotate.prompt
     base = shipped if shipped.is_dir() else Path(CONFIG.annotate.prompt)
-    return os.path.relpath(base / f"{name}.txt")
+    path = os.path.relpath(base / f"{name}.txt")
+    if CONFIG.annotate.backend != "table" and not os.path.isfile(path):
+        versions = ", ".join(sorted(os.listdir(shipped.parent)))
+        raise WorkflowError(
+            f"annotate.prompt: there is no {path}; expected a shipped version ({versions}), or a folder with frame.txt, "
+            "clip.txt and repair.txt"
+        )
+    return path
 
 
 def annotate_settings(*keys):
     """Settings of the models of `annotate` that decide results; those that decide only their pace are resources."""
-    pace = {"batch_size", "concurrency", "timeout_s", "attempts"}
+    pace = {"batch_size", "gpus", "concurrency", "timeout_s", "attempts"}
     values = json.loads(settings("annotate", only=keys))
     return json.dumps(
         {
-            key: {k: v for k, v in value.items() if k not in pace} if isinstance(value, dict) else value
+            key: (
+                {k: v for k, v in value.items() if k not in pace}
+                if isinstance(value, dict)
+                else value
+            )
             for key, value in values.items()
         },
         sort_keys=True,

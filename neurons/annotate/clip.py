@@ -52,7 +52,10 @@ def annotate_clip(
         if concepts_of(item.tag)
     }
     if not candidates:
-        raise InputError(f"no mask of an object with a known concept is visible (tags: {', '.join(nouns)})")
+        raise InputError(
+            f"no mask of an object with a known concept is visible (tags: {', '.join(nouns)}); add masks, or lower "
+            "annotate.grounded_sam.box_threshold where they are made by models"
+        )
     choice = choose(list(candidates.values()), rule)
     key = next(item for item in objects if item.instance == choice.instance)
     return Annotated(

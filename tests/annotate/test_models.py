@@ -360,3 +360,21 @@ def test_concepts_of_the_model_are_used_where_that_is_chosen(
     )  # fmt: skip
     by_wordnet = chosen.model_copy(update={"concepts": "wordnet"})
     assert set(join(movie, by_wordnet, **sources)["key_concept"]) == {"animal"}
+
+
+def test_the_order_of_rows_does_not_matter(movie: Path, serve, monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", serve(fine).address)
+    table = describe(movie, settings("openai"))
+    table["caption"] = [
+        f"a car drives {'left' if row % 3 else 'right'} {row % 2}" for row in range(len(table))
+    ]
+    table["tags"] = [["car", "road"] if row % 2 else ["road", "dog", "car"] for row in range(len(table))]
+    write_table(movie / "a.parquet", table, MADE_BY)
+    write_table(movie / "b.parquet", table.sample(frac=1, random_state=0), MADE_BY)
+    for clip in ("m:0", "m:1", "m:2"):
+        one, other = (
+            DescribedClips(movie / name).describe(view(clip)) for name in ("a.parquet", "b.parquet")
+        )
+        assert one == other
+    with pytest.raises(InputError, match=r"a\.parquet has no description of it"):
+        DescribedClips(movie / "a.parquet").describe(view("m:7"))

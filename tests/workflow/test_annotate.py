@@ -76,6 +76,13 @@ def test_each_movie_is_described_segmented_and_joined(make_workflow) -> None:
     }
 
 
+def test_a_prompt_that_does_not_exist_is_named(annotated: Workflow) -> None:
+    path = annotated.configure({"annotate": {**BASE["annotate"], "prompt": "nowhere"}})
+    done = annotated.snakemake("-n", "--configfile", str(path), check=False)
+    assert done.returncode != 0
+    assert "annotate.prompt: there is no nowhere/frame.txt; expected a shipped version (1)" in done.stdout
+
+
 def test_nothing_is_done_twice_and_pace_is_no_reason(annotated: Workflow) -> None:
     assert changed(annotated) == {}
     assert changed(
