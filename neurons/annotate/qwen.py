@@ -45,10 +45,16 @@ class QwenCaptioner:
             )
         self._processor.tokenizer.padding_side = "left"
         spread = {} if settings.device_map == "one" else {"device_map": settings.device_map}
-        model = load_pretrained(
-            Qwen2_5_VLForConditionalGeneration, settings.model, f"{KEY}.model", dtype=dtype, **spread
-        )
-        self._model = (model if spread else model.to(device)).eval()
+        try:
+            model = load_pretrained(
+                Qwen2_5_VLForConditionalGeneration, settings.model, f"{KEY}.model", dtype=dtype, **spread
+            )
+            self._model = (model if spread else model.to(device)).eval()
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                f"{KEY}.model: {settings.model.path!r} does not fit into the memory of {device}. Spread it over several GPUs "
+                f"({KEY}.device_map: auto), or take a smaller or quantised model"
+            ) from error
 
     def identity(self) -> dict[str, Any]:
         """Back end, model, its revision or files, length of answers, precision."""

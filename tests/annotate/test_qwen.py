@@ -103,3 +103,14 @@ def test_identity_follows_the_model(qwen_folder: Path, untaught: Path) -> None:
     one, other = captioner(qwen_folder), captioner(untaught)
     assert one.identity() == captioner(qwen_folder, batch_size=7).identity()
     assert one.identity()["files"] != other.identity()["files"]
+
+
+def test_a_model_that_does_not_fit(qwen_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: torch.nn.Module, *_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("transformers.PreTrainedModel.to", full)
+    with pytest.raises(
+        InputError, match=r"does not fit into the memory of cpu.*annotate\.qwen\.device_map: auto"
+    ):
+        captioner(qwen_folder)
