@@ -52,8 +52,8 @@ class QwenCaptioner:
             self._model = (model if spread else model.to(device)).eval()
         except torch.OutOfMemoryError as error:
             raise InputError(
-                f"{KEY}.model: {settings.model.path!r} does not fit into the memory of {device}. Spread it over several GPUs "
-                f"({KEY}.device_map: auto), or take a smaller or quantised model"
+                f"{KEY}.model: {settings.model.path!r} does not fit into the memory of {device}. Spread it over several "
+                f"GPUs ({KEY}.device_map: auto), or take a smaller or quantised model"
             ) from error
 
     def identity(self) -> dict[str, Any]:
