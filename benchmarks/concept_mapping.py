@@ -35,8 +35,8 @@ def mistakes(mapped: Callable[[str], Mapping]) -> list[tuple[Mapping, set[str]]]
 
 def main() -> None:
     """Print accuracies and mistakes."""
-    known, table = noun_table(), wordnet_table()
-    same = sum(look_up(item.tag, table).concepts[:1] == item.concepts[:1] for item in known.values())
+    known = noun_table()
+    same = sum(look_up(item.tag, wordnet_table).concepts[:1] == item.concepts[:1] for item in known.values())
     print(
         f"WordNet alone on the table written by hand: {same} of {len(known)} nouns, {same / len(known):.1%}"
     )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections import ChainMap
-from collections.abc import Iterator
-from collections.abc import Mapping as Table
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -89,7 +87,16 @@ def map_tag(tag: str) -> Mapping:
 
     Looked up as it is; then as a singular; then, for several words, by its last word (``race car`` is a car).
     """
-    return look_up(tag, ChainMap(noun_table(), wordnet_table()))
+    return look_up(tag, noun_table, wordnet_table)
+
+
+def look_up(tag: str, *tables: Callable[[], dict[str, Mapping]]) -> Mapping:
+    """Concepts of a tag: each of its `neurons.annotate.spelling.forms` in each table, which is read when it is needed."""
+    for key, how in forms(tag):
+        for table in tables:
+            if found := table().get(key):
+                return Mapping(tag, found.concepts, f"{found.reason}{how}", found.sense)
+    return Mapping(tag, (), "not in the tables")
 
 
 def with_implied(concept: str) -> tuple[str, ...]:
@@ -97,28 +104,22 @@ def with_implied(concept: str) -> tuple[str, ...]:
     return (concept, *IMPLIED.get(concept, ()))
 
 
-def look_up(tag: str, table: Table[str, Mapping]) -> Mapping:
-    """Concepts of a tag in a table by spelling, in the order of `neurons.annotate.spelling.forms`."""
-    for key, how in forms(tag):
-        if key in table:
-            found = table[key]
-            return Mapping(tag, found.concepts, f"{found.reason}{how}", found.sense)
-    return Mapping(tag, (), "not in the tables")
+def singular(tag: str) -> str:
+    """A tag with its last word in the singular, if only the singular is a known noun; otherwise as it is."""
+    first, _, last = tag.rpartition(" ")
+    if _is_known(tag) or _is_known(last):
+        return tag
+    for ending, single in ENDINGS:
+        word = last.removesuffix(ending) + single
+        if last.endswith(ending) and _is_known(word):
+            return f"{first} {word}".strip()
+    return tag
+
+
+def _is_known(noun: str) -> bool:
+    return spelling(noun) in noun_table() or spelling(noun) in wordnet_table()
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
     with files("neurons.annotate").joinpath(name).open(encoding="utf-8") as stream:
         yield from csv.DictReader((line for line in stream if not line.startswith("#")), delimiter="\t")
-
-
-def singular(tag: str) -> str:
-    """A tag with its last word in the singular, if only the singular is a known noun; otherwise as it is."""
-    known = ChainMap(noun_table(), wordnet_table())
-    first, _, last = tag.rpartition(" ")
-    if spelling(tag) in known or spelling(last) in known:
-        return tag
-    for ending, single in ENDINGS:
-        word = last.removesuffix(ending) + single
-        if last.endswith(ending) and spelling(word) in known:
-            return f"{first} {word}".strip()
-    return tag

@@ -127,7 +127,7 @@ def test_words_that_only_wordnet_knows(tag: str, concept: str, sense: str) -> No
 
 def test_the_table_written_by_hand_comes_first() -> None:
     assert map_tag("drone").concepts[0] == "flying vehicle"
-    assert look_up("drone", wordnet_table()).concepts[0] == "insect"
+    assert look_up("drone", wordnet_table).concepts[0] == "insect"
 
 
 @pytest.mark.skipif(
