@@ -2,9 +2,11 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pandas as pd
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 ROOT = Path(workflow.basedir).parent
@@ -145,10 +147,71 @@ def split_of(wildcards):
     return RUNS.loc[RUNS["movie"] == wildcards.movie, "split"].iloc[0]
 
 
-def annotation_tables(wildcards):
-    """Files of the `table` back end for a movie."""
-    names = ("captions.tsv", "instances.tsv", "masks.safetensors")
-    return [f"{CONFIG.annotate.folder}/{wildcards.movie}_{name}" for name in names]
+def caption_inputs(wildcards):
+    """Files that the captions and tags of a movie come from."""
+    if CONFIG.annotate.backend != "table":
+        return [f"{R}/annotate/{wildcards.movie}/descriptions.parquet"]
+    return [f"{CONFIG.annotate.folder}/{wildcards.movie}_captions.tsv"]
+
+
+def mask_inputs(wildcards):
+    """Files that the masks of a movie come from: a tensor file, or a folder of pictures, or the step `segment`."""
+    if CONFIG.annotate.masks != "table":
+        return [f"{R}/annotate/{wildcards.movie}/masks.safetensors"]
+    start = f"{CONFIG.annotate.folder}/{wildcards.movie}"
+    pictures = sorted(str(path) for path in Path(f"{start}_masks").glob("*.png"))
+    return [f"{start}_instances.tsv", *(pictures or [f"{start}_masks.safetensors"])]
+
+
+def annotation_sources(*sources):
+    """Options that say where captions and masks are: the folder of the `table` back ends, or what steps wrote."""
+    made = {
+        "captions": (CONFIG.annotate.backend, "--descriptions"),
+        "masks": (CONFIG.annotate.masks, "--masks"),
+    }
+
+    def options(wildcards, input):
+        given = [
+            f"{made[source][1]} {shlex.quote(str(input[source]))}"
+            for source in sources
+            if made[source][0] != "table"
+        ]
+        if len(given) < len(sources):
+            given.append(f"--folder {shlex.quote(CONFIG.annotate.folder)}")
+        return " ".join(given)
+
+    return options
+
+
+def prompt(name):
+    """A prompt: shipped, by its version, or in a folder of the user's own."""
+    shipped = ROOT / "neurons/annotate/prompts" / CONFIG.annotate.prompt
+    base = shipped if shipped.is_dir() else Path(CONFIG.annotate.prompt)
+    path = os.path.relpath(base / f"{name}.txt")
+    if CONFIG.annotate.backend != "table" and not os.path.isfile(path):
+        versions = ", ".join(sorted(os.listdir(shipped.parent)))
+        raise WorkflowError(
+            f"annotate.prompt: there is no {path}; expected a shipped version ({versions}), or a folder with frame.txt, "
+            "clip.txt and repair.txt"
+        )
+    return path
+
+
+def annotate_settings(*keys):
+    """Settings of the models of `annotate` that decide results; those that decide only their pace are resources."""
+    pace = {"batch_size", "gpus", "concurrency", "timeout_s", "attempts"}
+    values = json.loads(settings("annotate", only=keys))
+    return json.dumps(
+        {
+            key: (
+                {k: v for k, v in value.items() if k not in pace}
+                if isinstance(value, dict)
+                else value
+            )
+            for key, value in values.items()
+        },
+        sort_keys=True,
+    )
 
 
 def reconstruction_of(wildcards):

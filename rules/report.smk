@@ -38,6 +38,7 @@ rule report_page:
         ],
         playback=per_movie("cut/{movie}/playback.safetensors", TEST_MOVIES),
         annotation=per_movie("annotate/{movie}/annotation.parquet", TEST_MOVIES),
+        sheets=per_movie("annotate/{movie}/sheet.png", TEST_MOVIES),
         clips=per_movie("cut/{movie}/clips.tsv", TEST_MOVIES),
         pretraining=[
             f"{R}/pretrain/{variant}/{subject}/training.tsv"
@@ -80,7 +81,7 @@ rule report_page:
         " --paper-tables {input.paper_tables:q} --figures {input.figures:q}"
         " --videos {input.videos:q} --decoded {input.decoded:q} --tables {input.tables:q}"
         " --controls {input.controls:q} --playback {input.playback:q} --annotation {input.annotation:q}"
-        " --clips {input.clips:q} --pretraining {input.pretraining:q}"
+        " --sheets {input.sheets:q} --clips {input.clips:q} --pretraining {input.pretraining:q}"
         " --decoupling {input.decoupling:q} --early-looks {input.early_looks:q} --quality {input.quality:q}"
         " --quality-pictures {input.quality_pictures:q}"
         " --study {params.study:q} --settings {params.settings:q} --page {output.page:q} 2> {log:q}"

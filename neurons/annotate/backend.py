@@ -61,11 +61,15 @@ class TrackedObject:
     masks: np.ndarray
 
 
-class Backend(Protocol):
-    """A source of captions, tags and masks."""
+class Captions(Protocol):
+    """A source of captions and tags."""
 
     def describe(self, view: ClipView) -> Description:
         """Caption and tags of a clip."""
+
+
+class Masks(Protocol):
+    """A source of masks."""
 
     def objects(self, view: ClipView, size_px: int) -> list[TrackedObject]:
         """Objects seen in at least one frame of the clip, with masks of `size_px` squared."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+from neurons.annotate.spelling import ENDINGS, forms, spelling
 
 CONCEPTS: tuple[str, ...] = (
     "animal", "human", "vehicle", "building", "clothing", "weapon", "plant", "appliance", "tool",
@@ -20,51 +21,105 @@ CONCEPTS: tuple[str, ...] = (
     "rock/mineral", "soil/substrate", "climate/atmosphere component",
 )  # fmt: skip
 
+NO_CONCEPT = "none"
+"""A model's choice where none of the concepts fits."""
+
+IMPLIED: dict[str, tuple[str, ...]] = {
+    "animal": ("organism",),
+    "human": ("organism",),
+    "plant": ("organism",),
+    "mammal": ("animal", "organism"),
+    "fish": ("animal", "organism"),
+    "insect": ("animal", "organism"),
+    "reptile": ("animal", "organism"),
+    "fruit": ("food",),
+    "vegetable": ("food",),
+    "building": ("structure",),
+    "flying vehicle": ("vehicle",),
+    "jewelry": ("accessory",),
+    "kitchen appliance": ("appliance",),
+}
+"""Concepts that a concept includes."""
+
 
 @dataclass(frozen=True)
 class Mapping:
-    """Concepts of a tag, the most specific first (none for an unknown tag), and why."""
+    """Concepts of a tag, the most specific first (none for an unknown tag), and why.
+
+    Attributes
+    ----------
+    sense
+        Synset of WordNet that was taken, such as ``dog.n.01``; empty if the noun is in the table written by hand.
+    """
 
     tag: str
     concepts: tuple[str, ...]
     reason: str
-
-
-def spelling(tag: str) -> str:
-    """The form in which tags are compared: ``Bow tie``, ``bow-tie`` and ``bowtie`` are one."""
-    return re.sub(r"[\s_\-/]+", "", tag.lower())
+    sense: str = ""
 
 
 @cache
 def noun_table() -> dict[str, Mapping]:
-    """The table ``nouns.tsv`` of this package, by spelling."""
-    with files("neurons.annotate").joinpath("nouns.tsv").open(encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream, delimiter="\t"))
+    """The table ``nouns.tsv`` of this package, written by hand, by spelling."""
     return {
         spelling(row["noun"]): Mapping(row["noun"], tuple(row["concepts"].split("|")), row["reason"])
-        for row in rows
+        for row in _rows("nouns.tsv")
+    }
+
+
+@cache
+def wordnet_table() -> dict[str, Mapping]:
+    """The table ``wordnet.tsv`` of this package, made from WordNet by `neurons.annotate.wordnet`, by spelling."""
+    concepts = {row["synset"]: tuple(row["concepts"].split("|")) for row in _rows("wordnet_anchors.tsv")}
+    return {
+        spelling(row["noun"]): Mapping(
+            row["noun"],
+            concepts[row["anchor"]],
+            f"WordNet: {row['sense']} is a kind of {row['anchor']}",
+            row["sense"],
+        )
+        for row in _rows("wordnet.tsv")
     }
 
 
 def map_tag(tag: str) -> Mapping:
-    """Concepts of a tag.
+    """Concepts of a tag, by the table written by hand and, where that lacks it, by WordNet's hypernyms.
 
     Looked up as it is; then as a singular; then, for several words, by its last word (``race car`` is a car).
     """
-    table = noun_table()
-    for key, how in _forms(tag):
-        if key in table:
-            found = table[key]
-            return Mapping(tag, found.concepts, f"{found.reason}{how}")
-    return Mapping(tag, (), "not in the table")
+    return look_up(tag, noun_table, wordnet_table)
 
 
-def _forms(tag: str) -> Iterator[tuple[str, str]]:
-    words = tag.split()
-    head = words[-1] if words else tag
-    for text, how in ((tag, ""), (head, f", by its head noun {head!r}")):
-        key = spelling(text)
-        yield key, how
-        for ending, singular in (("ies", "y"), ("ves", "f"), ("es", ""), ("s", "")):
-            if key.endswith(ending):
-                yield key.removesuffix(ending) + singular, f"{how}, plural"
+def look_up(tag: str, *tables: Callable[[], dict[str, Mapping]]) -> Mapping:
+    """Concepts of a tag: each of its `neurons.annotate.spelling.forms` in each table, which is read when it is needed."""
+    for key, how in forms(tag):
+        for table in tables:
+            if found := table().get(key):
+                return Mapping(tag, found.concepts, f"{found.reason}{how}", found.sense)
+    return Mapping(tag, (), "not in the tables")
+
+
+def with_implied(concept: str) -> tuple[str, ...]:
+    """A concept and those that it includes."""
+    return (concept, *IMPLIED.get(concept, ()))
+
+
+def singular(tag: str) -> str:
+    """A tag with its last word in the singular, if only the singular is a known noun; otherwise as it is."""
+    first, _, last = tag.rpartition(" ")
+    if _is_known(tag) or _is_known(last):
+        return tag
+    for ending, single in ENDINGS:
+        word = last.removesuffix(ending) + single
+        if last.endswith(ending) and _is_known(word):
+            return f"{first} {word}".strip()
+    return tag
+
+
+def _is_known(noun: str) -> bool:
+    return spelling(noun) in noun_table() or spelling(noun) in wordnet_table()
+
+
+def _rows(name: str) -> Iterator[dict[str, str]]:
+    with files("neurons.annotate").joinpath(name).open(encoding="utf-8") as stream:
+        yield from csv.DictReader((line for line in stream if not line.startswith("#")), delimiter="\t")

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neurons.annotate.spelling import spelling
+
 SAME_PX = 1e-6
 """Displacements closer than this, in px, are equal."""
 
@@ -30,21 +32,26 @@ class Candidate:
         Concepts of its noun, the most specific first.
     masks
         bool, shape (F, h, w).
+    tag
+        Its noun, for the lists of nouns of the rule.
     """
 
     instance: int
     concepts: tuple[str, ...]
     masks: np.ndarray
+    tag: str = ""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Parameters of the rule (see `neurons.config.KeyObject`)."""
+    """Parameters of the rule (see `neurons.config.KeyObject`); nouns in the form of `neurons.annotate.spelling`."""
 
     maximum_area: float
     priority_concepts: frozenset[str]
     priority_weight: float
     background_concepts: frozenset[str]
+    priority_nouns: frozenset[str] = frozenset()
+    background_nouns: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -87,8 +94,8 @@ def displacement_px(masks: np.ndarray) -> float:
 def choose(candidates: Sequence[Candidate], rule: Rule) -> Choice:
     """The key object of a clip. The order of the candidates does not matter.
 
-    An object is background if all its concepts are, and has priority if one of them has. Ties go to the
-    larger object, then to the lower instance number.
+    An object is background if its noun or all its concepts are, and has priority if its noun or one of its concepts
+    has and its noun is not background. Ties go to the larger object, then to the lower instance number.
 
     Raises
     ------
@@ -119,14 +126,19 @@ def choose(candidates: Sequence[Candidate], rule: Rule) -> Choice:
 
 
 def _measure(candidate: Candidate, rule: Rule) -> _Measured:
-    priority = not rule.priority_concepts.isdisjoint(candidate.concepts)
+    noun = spelling(candidate.tag)
+    scenery = noun in rule.background_nouns
+    priority = not scenery and (
+        noun in rule.priority_nouns or not rule.priority_concepts.isdisjoint(candidate.concepts)
+    )
+    background = scenery or (not priority and rule.background_concepts.issuperset(candidate.concepts))
     weight = rule.priority_weight if priority else 1.0
     return _Measured(
         candidate.instance,
         area_share(candidate.masks),
         weight * displacement_px(candidate.masks),
         priority,
-        rule.background_concepts.issuperset(candidate.concepts),
+        background,
     )
 
 

@@ -1,27 +1,27 @@
-"""Step of the stage `annotate`."""
+"""Step `clips` of the stage `annotate`: what was seen becomes tags, concepts and key objects."""
 
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 
-from neurons.annotate.backend import Backend, ClipView
-from neurons.annotate.clip import Annotated, annotate_clip
-from neurons.annotate.concepts import CONCEPTS, Mapping, map_tag
+from neurons.annotate.agreement import TagConcepts, agreement_table, tag_concepts
+from neurons.annotate.backend import Captions, ClipView, Masks
+from neurons.annotate.clip import Annotated, ConceptsOf, annotate_clip
+from neurons.annotate.concepts import CONCEPTS
+from neurons.annotate.descriptions import DescribedClips, model_choices
 from neurons.annotate.key_object import Rule
-from neurons.annotate.table import TableBackend, table_files
-from neurons.artifacts import (
-    InputError,
-    TensorFile,
-    locate,
-    provenance,
-    read_table,
-    write_table,
-    write_tensors,
-)
+from neurons.annotate.sheet import Tile, contact_sheet
+from neurons.annotate.sources import caption_files, caption_source, mask_files, mask_source
+from neurons.annotate.spelling import spelling
+from neurons.annotate.table import existing
+from neurons.annotate.views import clip_views
+from neurons.artifacts import InputError, atomic, provenance, write_table, write_tensors
 from neurons.config import Annotate, KeyObject
 from neurons.console import logger
 
@@ -31,11 +31,14 @@ def clips(
     movie: str,
     clips: Path,
     frames: Path,
-    folder: Path,
     settings: Annotate,
     annotation: Path,
     labels: Path,
     tags: Path,
+    sheet: Path,
+    folder: Path | None = None,
+    descriptions: Path | None = None,
+    masks: Path | None = None,
 ) -> None:
     """Annotate the clips of a movie: captions, tags, concepts, and the key object with its masks.
 
@@ -47,46 +50,70 @@ def clips(
         Clip table of the stage `cut`.
     frames
         Frames of the stage `cut`.
-    folder
-        Folder of the back end's files.
     settings
-        Section `annotate` of the configuration.
+        Section `annotate` of the configuration, without what other steps use.
     annotation
         One row per clip: caption, tags, concepts, key object and the reason for it (written, Parquet).
     labels
         `concepts` (n, 51), `key_concept` (n,), `key_mask` (n, F, h, w) (written, safetensors).
     tags
-        Concepts of every tag that occurs, and why (written, TSV).
+        Every tag that occurs: its sense and concepts by WordNet, why, and the model's choices (written, TSV).
+    sheet
+        Contact sheet of the key objects (written, PNG).
+    folder
+        Folder of the `table` back ends, if captions or masks are from there.
+    descriptions
+        Descriptions of the step `describe`, if captions are from there.
+    masks
+        Masks of the step `segment`, if they are from there.
 
     Raises
     ------
     InputError
-        If the back end lacks something, or a clip has no known concept or no key object (all such clips are
-        listed).
+        If a source lacks something, or a clip has no valid description, no known concept or no key object (all such clips
+        are listed).
     """
-    backend = TableBackend(folder, movie)
-    annotated = _annotate_all(_views(clips, frames), backend, settings)
-    mappings = _mappings(annotated)
-    unknown = [mapping.tag for mapping in mappings if not mapping.concepts]
-    if unknown:
-        logger.warning("movie %s: tags without a concept are ignored: %s", movie, ", ".join(unknown))
+    if settings.concepts == "model" and descriptions is None:
+        raise InputError(
+            "annotate.concepts is `model`, but captions come from tables (annotate.backend), so that no model chose "
+            "concepts; use `wordnet`"
+        )
+    files = [*caption_files(movie, folder, descriptions), *mask_files(movie, folder, masks)]
+    existing(movie, files)
+    views = clip_views(clips, frames)
+    captions = caption_source(movie, folder, descriptions)
+    choices = model_choices(captions.table) if isinstance(captions, DescribedClips) else {}
+
+    @cache
+    def concepts_of(tag: str) -> TagConcepts:
+        return tag_concepts(tag, settings.concepts, choices)
+
+    annotated = _annotate_all(
+        views, captions, mask_source(movie, folder, masks), settings, lambda tag: concepts_of(tag).concepts
+    )
+    seen = [concepts_of(tag) for tag in sorted({tag for item in annotated for tag in item.tags})]
+    _tell(movie, seen)
     made_by = provenance(
         "annotate clips",
-        {"clips": clips, "frames": frames, "annotations": list(table_files(folder, movie).values())},
-        settings.model_dump(mode="json", exclude={"folder"}),
+        {"clips": clips, "frames": frames, "annotations": files},
+        settings.model_dump(mode="json", include={"concepts", "mask_size_px", "key_object"}),
     )
-    write_table(annotation, _table(annotated), made_by)
+    counts = Counter(tag for item in annotated for tag in item.tags)
     ids = [item.clip for item in annotated]
+    write_table(annotation, _table(annotated), made_by)
     write_tensors(labels, _labels(annotated), made_by, ids, concept_names=list(CONCEPTS))
-    write_table(tags, _tag_table(mappings, annotated), made_by)
+    write_table(tags, agreement_table(seen, counts), made_by)
+    _write_sheet(sheet, views, annotated)
 
 
-def _annotate_all(views: list[ClipView], backend: Backend, settings: Annotate) -> list[Annotated]:
+def _annotate_all(
+    views: list[ClipView], captions: Captions, masks: Masks, settings: Annotate, concepts_of: ConceptsOf
+) -> list[Annotated]:
     rule = _rule(settings.key_object)
     annotated, problems = [], []
     for view in views:
         try:
-            annotated.append(annotate_clip(view, backend, settings.mask_size_px, rule))
+            annotated.append(annotate_clip(view, captions, masks, settings.mask_size_px, rule, concepts_of))
         except InputError as error:
             problems.append(f"- {view.clip}: {error}")
     if problems:
@@ -103,31 +130,29 @@ def _rule(settings: KeyObject) -> Rule:
         raise InputError(
             f"annotate.key_object names unknown concepts: {unknown}. Available: {', '.join(CONCEPTS)}"
         )
+    both = sorted({*settings.priority_nouns} & {*settings.background_nouns})
+    if both:
+        raise InputError(f"annotate.key_object: nouns cannot both have priority and be background: {both}")
     return Rule(
         settings.maximum_area,
         frozenset(settings.priority_concepts),
         settings.priority_weight,
         frozenset(settings.background_concepts),
+        frozenset(map(spelling, settings.priority_nouns)),
+        frozenset(map(spelling, settings.background_nouns)),
     )
 
 
-def _views(clips: Path, frames: Path) -> list[ClipView]:
-    table = read_table(clips, ["clip", "start_s", "end_s"])
-    file = TensorFile(frames)
-    rows = locate(list(table["clip"]), file.clip_ids, str(frames))
-    pixels, times = file["frames"], file["source_time_s"]
-    duration = float(file.metadata["frame_duration_s"])
-    bounds = zip(
-        table["clip"].tolist(), table["start_s"].tolist(), table["end_s"].tolist(), rows, strict=True
-    )
-    return [
-        ClipView(clip, float(start), float(end), np.asarray(times[row]), duration, pixels[row])
-        for clip, start, end, row in bounds
-    ]
-
-
-def _mappings(annotated: list[Annotated]) -> list[Mapping]:
-    return [map_tag(tag) for tag in sorted({tag for item in annotated for tag in item.tags})]
+def _tell(movie: str, seen: list[TagConcepts]) -> None:
+    unknown = [item.tag for item in seen if not item.concepts]
+    if unknown:
+        logger.warning("movie %s: tags without a concept are ignored: %s", movie, ", ".join(unknown))
+    compared = [item.agreement for item in seen if item.agreement]
+    if compared:
+        logger.info(
+            "movie %s: WordNet and the model agree on the concept of %d of %d tags",
+            movie, compared.count("same"), len(compared),
+        )  # fmt: skip
 
 
 def _table(annotated: list[Annotated]) -> pd.DataFrame:
@@ -153,13 +178,18 @@ def _labels(annotated: list[Annotated]) -> dict[str, np.ndarray]:
     }
 
 
-def _tag_table(mappings: list[Mapping], annotated: list[Annotated]) -> pd.DataFrame:
-    counts = Counter(tag for item in annotated for tag in item.tags)
-    return pd.DataFrame(
-        {
-            "tag": [mapping.tag for mapping in mappings],
-            "concepts": ["|".join(mapping.concepts) for mapping in mappings],
-            "reason": [mapping.reason for mapping in mappings],
-            "clips": [counts[mapping.tag] for mapping in mappings],
-        }
-    )
+def _write_sheet(path: Path, views: list[ClipView], annotated: list[Annotated]) -> None:
+    tiles = [
+        Tile(
+            item.clip,
+            view.frames,
+            item.key.masks,
+            (f"{item.key.tag}: {item.key_concept}", item.key_reason, item.caption),
+        )
+        for view, item in zip(views, annotated, strict=True)
+    ]
+    written, data = cv2.imencode(".png", contact_sheet(tiles)[..., ::-1])
+    if not written:
+        raise InputError(f"the contact sheet {path} cannot be encoded")
+    with atomic(path) as temporary:
+        temporary.write_bytes(data.tobytes())

@@ -1,40 +1,53 @@
-"""Back end `table`: captions, tags and masks that somebody else made, in files.
+"""Back ends `table`: captions, tags and masks that somebody else made, in files.
 
 For a movie ``<movie>`` the folder holds
 
 - ``<movie>_captions.tsv``: start_s, end_s, caption, tags (joined by ``|``); one row per scene, in order;
-- ``<movie>_instances.tsv``: instance (int, unique in the movie), tag, start_s, end_s;
-- ``<movie>_masks.safetensors``: ``time_s`` float64 (T,), ``masks`` uint8 (T, S, H, ceil(W / 8)), bits along
-the width,
-  and ``instance`` int32 (T, S), -1 for an empty slot; ``width`` in the metadata.
+- ``<movie>_instances.tsv``: instance (int, unique in the movie), tag;
+- either ``<movie>_masks.safetensors``: ``time_s`` float64 (T,), ``masks`` uint8 (T, S, H, ceil(W / 8)), bits along the
+  width, and ``instance`` int32 (T, S), -1 for an empty slot; ``width`` in the metadata;
+- or a folder ``<movie>_masks/`` of pictures ``<clip's index>_<frame's number>_<instance>.png``, both counted from 0; what
+  is not black is the object.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 
 from neurons.annotate.backend import ClipView, Description, TrackedObject
 from neurons.annotate.masks import nearest_times, shrink_masks
-from neurons.artifacts import InputError, TensorFile, read_table
+from neurons.artifacts import InputError, TensorFile, read_table, split_clip_id
 
 NO_INSTANCE = -1
 TIME_TOLERANCE_S = 1e-3
+PICTURE = re.compile(r"(\d+)_(\d+)_(\d+)\.png")
 
 
-def table_files(folder: Path, movie: str) -> dict[str, Path]:
-    """The files of a movie, by role.
+def caption_paths(folder: Path, movie: str) -> list[Path]:
+    """Where the captions of a movie lie."""
+    return [folder / f"{movie}_captions.tsv"]
+
+
+def mask_paths(folder: Path, movie: str) -> list[Path]:
+    """Where the masks of a movie lie: the instances first, then the one tensor file, or the pictures."""
+    pictures = sorted((folder / f"{movie}_masks").glob("*.png"))
+    return [folder / f"{movie}_instances.tsv", *(pictures or [folder / f"{movie}_masks.safetensors"])]
+
+
+def existing(movie: str, paths: list[Path]) -> list[Path]:
+    """`paths`, all of which exist.
 
     Raises
     ------
     InputError
         Listing those that are missing.
     """
-    names = {"captions": "captions.tsv", "instances": "instances.tsv", "masks": "masks.safetensors"}
-    paths = {role: folder / f"{movie}_{name}" for role, name in names.items()}
-    missing = [str(path) for path in paths.values() if not path.is_file()]
+    missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         raise InputError(
             f"annotation files of movie {movie} are missing (annotate.folder): {', '.join(missing)}"
@@ -42,44 +55,20 @@ def table_files(folder: Path, movie: str) -> dict[str, Path]:
     return paths
 
 
-class TableBackend:
-    """Annotations from files (see the module's documentation).
+class TableCaptions:
+    """Captions and tags from a file (see the module's documentation).
 
     Raises
     ------
     InputError
-        If a file is missing, or its content is not as documented.
+        If it is missing, or its content is not as documented.
     """
 
     def __init__(self, folder: Path, movie: str) -> None:
-        paths = table_files(folder, movie)
-        self._name = paths["captions"].name
-        self._scenes = read_table(paths["captions"], ["start_s", "end_s", "caption", "tags"])
-        _check_scenes(self._scenes, paths["captions"])
-        instances = read_table(paths["instances"], ["instance", "tag"])
-        if instances["instance"].duplicated().any():
-            raise InputError(f"{paths['instances']}: instance numbers are not unique")
-        self._tags = dict(
-            zip(
-                instances["instance"].astype(int).tolist(), instances["tag"].astype(str).tolist(), strict=True
-            )
-        )
-        masks = TensorFile(paths["masks"])
-        self._masks, self._instances = masks["masks"], masks["instance"]
-        self._times_s = np.asarray(masks["time_s"])
-        width = masks.metadata.get("width")
-        if not isinstance(width, int) or -(-width // 8) != self._masks.shape[-1]:
-            raise InputError(
-                f"{paths['masks']}: metadata `width` is {width}, masks are {self._masks.shape[-1]} bytes wide"
-            )
-        self._width = width
-        unknown = sorted(set(np.unique(self._instances).tolist()) - set(self._tags) - {NO_INSTANCE})
-        if unknown:
-            raise InputError(
-                f"{paths['masks']} has instances that {paths['instances'].name} lacks: {unknown}"
-            )
-        if (np.diff(self._times_s) <= 0).any():
-            raise InputError(f"{paths['masks']}: `time_s` must ascend")
+        (path,) = existing(movie, caption_paths(folder, movie))
+        self._name = path.name
+        self._scenes = read_table(path, ["start_s", "end_s", "caption", "tags"])
+        _check_scenes(self._scenes, path)
 
     def describe(self, view: ClipView) -> Description:
         """Caption of the scene that covers most of the clip; tags of all scenes that its frames show."""
@@ -95,6 +84,34 @@ class TableBackend:
         tags = [tag.strip() for row in scenes for tag in str(self._scenes["tags"].iloc[row]).split("|")]
         return Description(str(self._scenes["caption"].iloc[main]), tuple(dict.fromkeys(tags)))
 
+
+class TableMasks:
+    """Masks from a tensor file (see the module's documentation).
+
+    Raises
+    ------
+    InputError
+        If a file is missing, or its content is not as documented.
+    """
+
+    def __init__(self, folder: Path, movie: str) -> None:
+        instances, path = existing(movie, mask_paths(folder, movie))
+        self._tags = _instance_tags(instances)
+        masks = TensorFile(path)
+        self._masks, self._instances = masks["masks"], masks["instance"]
+        self._times_s = np.asarray(masks["time_s"])
+        width = masks.metadata.get("width")
+        if not isinstance(width, int) or -(-width // 8) != self._masks.shape[-1]:
+            raise InputError(
+                f"{path}: metadata `width` is {width}, masks are {self._masks.shape[-1]} bytes wide"
+            )
+        self._width = width
+        unknown = sorted(set(np.unique(self._instances).tolist()) - set(self._tags) - {NO_INSTANCE})
+        if unknown:
+            raise InputError(f"{path} has instances that {instances.name} lacks: {unknown}")
+        if (np.diff(self._times_s) <= 0).any():
+            raise InputError(f"{path}: `time_s` must ascend")
+
     def objects(self, view: ClipView, size_px: int) -> list[TrackedObject]:
         """Objects with masks at the times of the clip's frames (nearest stored time, within half a frame)."""
         rows = nearest_times(view.frame_times_s, self._times_s, view.frame_duration_s / 2)
@@ -107,6 +124,63 @@ class TableBackend:
             if small.any():
                 objects.append(TrackedObject(instance, self._tags[instance], small))
         return objects
+
+
+class PictureMasks:
+    """Masks from pictures (see the module's documentation).
+
+    Raises
+    ------
+    InputError
+        If a file is missing, or is not named as documented.
+    """
+
+    def __init__(self, folder: Path, movie: str) -> None:
+        instances, *pictures = existing(movie, mask_paths(folder, movie))
+        self._tags = _instance_tags(instances)
+        self._pictures: dict[int, list[tuple[int, int, Path]]] = {}
+        unknown = []
+        for path in pictures:
+            named = PICTURE.fullmatch(path.name)
+            clip, frame, instance = (int(part) for part in named.groups()) if named else (-1, -1, -1)
+            if instance not in self._tags:
+                unknown.append(path.name)
+            self._pictures.setdefault(clip, []).append((frame, instance, path))
+        if unknown:
+            raise InputError(
+                f"{folder / f'{movie}_masks'}: pictures that are not <clip>_<frame>_<instance>.png with an instance of "
+                f"{instances.name}: {', '.join(unknown[:5])} ({len(unknown)} in all)"
+            )
+
+    def objects(self, view: ClipView, size_px: int) -> list[TrackedObject]:
+        """Objects with a picture at one of the clip's frames."""
+        frames = len(view.frame_times_s)
+        _, index = split_clip_id(view.clip)
+        masks: dict[int, np.ndarray] = {}
+        for frame, instance, path in self._pictures.get(index, []):
+            if frame >= frames:
+                raise InputError(f"{path.name} is of frame {frame}, but clips have {frames} frames, from 0")
+            small = shrink_masks(_read_mask(path)[None], size_px)[0]
+            masks.setdefault(instance, np.zeros((frames, size_px, size_px), bool))[frame] |= small
+        return [
+            TrackedObject(instance, self._tags[instance], masks[instance])
+            for instance in sorted(masks)
+            if masks[instance].any()
+        ]
+
+
+def _read_mask(path: Path) -> np.ndarray:
+    pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if pixels is None:
+        raise InputError(f"{path} cannot be read as a picture")
+    return pixels > 0
+
+
+def _instance_tags(path: Path) -> dict[int, str]:
+    table = read_table(path, ["instance", "tag"])
+    if table["instance"].duplicated().any():
+        raise InputError(f"{path}: instance numbers are not unique")
+    return dict(zip(table["instance"].astype(int).tolist(), table["tag"].astype(str).tolist(), strict=True))
 
 
 def _check_scenes(scenes: pd.DataFrame, path: Path) -> None:

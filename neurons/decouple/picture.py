@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from neurons.artifacts import atomic
 from neurons.config import Model
-from neurons.embed.loading import load_pretrained
+from neurons.loading import load_pretrained
 
 matplotlib.use("Agg")
 

@@ -14,7 +14,7 @@ from neurons.decouple.data import AT_ONCE, BrainTokens, Column, middle_frame_sta
 from neurons.decouple.decoding import ConceptTexts
 from neurons.decouple.heads import Whitening
 from neurons.decouple.model import DecouplerModel, DecouplerSizes
-from neurons.embed.loading import load_pretrained
+from neurons.loading import load_pretrained
 from neurons.pretrain.model import BrainModel
 
 LANGUAGE_MODEL = "decouple.language_model"

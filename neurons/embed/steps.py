@@ -21,7 +21,7 @@ from neurons.embed.caption_ids import caption_ids
 from neurons.embed.clip_images import image_features, pixel_values
 from neurons.embed.clip_texts import text_features
 from neurons.embed.latents import check_autoencoder, encode
-from neurons.embed.loading import load_pretrained, model_inputs
+from neurons.loading import load_pretrained, model_inputs
 
 
 def images(

@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL, SchedulerMixin
 
 from neurons.artifacts import InputError, hash_file
 from neurons.config import Model
-from neurons.embed.loading import load_pretrained
+from neurons.loading import load_pretrained
 
 
 def load_network(

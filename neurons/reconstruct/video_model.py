@@ -23,7 +23,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from neurons.config import Model, Video
 from neurons.console import logger
-from neurons.embed.loading import load_pretrained
+from neurons.loading import load_pretrained
 from neurons.reconstruct import diffusion
 from neurons.reconstruct.latents import scale_factor, to_latents
 from neurons.reconstruct.loading import load_network, load_scheduler, load_vae

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -156,6 +157,21 @@ def made_by(path: Path) -> dict[str, Any]:
         "seed": step.get("seed"),
         "content": metadata.get("content_hash", ""),
     }
+
+
+def jpeg_uri(path: Path) -> str:
+    """A data URI of a picture file, as JPEG: photographs weigh a tenth of what they do as PNG.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    pixels = cv2.imread(str(path))
+    if pixels is None:
+        raise InputError(f"{path} cannot be read as a picture; delete it and rerun the workflow")
+    _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 
 def png_uri(path: Path) -> str:

@@ -16,6 +16,7 @@ from neurons.console import logger
 from neurons.report import meaning
 from neurons.report.content import (
     brain_quality,
+    jpeg_uri,
     labels,
     made_by,
     png_uri,
@@ -48,6 +49,7 @@ def page(
     controls: list[Path],
     playback: list[Path],
     annotation: list[Path],
+    sheets: list[Path],
     clips: list[Path],
     pretraining: list[Path],
     decoupling: list[Path],
@@ -80,6 +82,8 @@ def page(
         True frames, annotation and clip table of each test movie.
     pretraining, decoupling, early_looks
         Training tables and pictures, in folders ``<variant>/<subject>/``.
+    sheets
+        Contact sheets of the key objects of test movies, in folders ``<movie>/``.
     quality, quality_pictures
         Quality of the brain data of each subject, in folders ``<subject>/``.
     study
@@ -142,6 +146,7 @@ def page(
         figures=[{"label": path.stem.replace("_", ": "), "source": png_uri(path)} for path in figures],
         bar=lambda value, top: round(100 * min(max(value / top, 0.0), 1.0), 1),
         number=lambda value: "" if value is None else f"{value:.4g}",
+        sheets=[{"movie": path.parent.name, "source": jpeg_uri(path)} for path in sheets],
         pretraining=Markup(training_curves(training_tables(pretraining), "pretrain")),
         decoupling=Markup(training_curves(training_tables(decoupling), "decouple")),
         looks=[{"label": ", ".join(labels(path)), "source": png_uri(path)} for path in early_looks],

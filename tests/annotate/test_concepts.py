@@ -2,7 +2,8 @@
 
 import pytest
 
-from neurons.annotate.concepts import CONCEPTS, map_tag, noun_table, spelling
+from neurons.annotate.concepts import CONCEPTS, map_tag, noun_table
+from neurons.annotate.spelling import spelling
 from neurons.simulate.vocabulary import OBJECT_CONCEPTS, PLACE_CONCEPTS
 
 

@@ -89,3 +89,33 @@ def test_area_counts_frames_in_which_the_object_is_seen() -> None:
 def test_exactly_half_of_the_image_is_kept() -> None:
     half = path(0, 0, top=0, width=20, height=10)
     assert choose([Candidate(1, CAR, half), Candidate(2, SEA, half)], RULE).instance == 1
+
+
+NOUNS = Rule(
+    0.5,
+    frozenset({"human", "animal"}),
+    2.0,
+    frozenset({"water body"}),
+    frozenset({"racecar"}),
+    frozenset({"shadow", "statue"}),
+)
+
+
+def test_a_noun_may_have_priority_whatever_its_concepts() -> None:
+    objects = [Candidate(1, CAR, SLOW, "Race car"), Candidate(2, CAR, FAST, "car")]
+    assert choose(objects, NOUNS).instance == 1
+    assert "only priority object" in choose(objects, NOUNS).reason
+    assert choose([Candidate(1, SEA, SLOW, "race-car"), Candidate(2, CAR, FAST, "car")], NOUNS).instance == 1
+
+
+def test_a_noun_may_be_background_whatever_its_concepts() -> None:
+    objects = [Candidate(1, MAN, FAST, "statue"), Candidate(2, CAR, STILL, "car")]
+    assert choose(objects, NOUNS).instance == 2
+    assert choose(objects[:1], NOUNS).reason.endswith("all are background")
+
+
+def test_several_instances_of_a_noun_are_measured_apart() -> None:
+    first, second = path(0, 0, 0, 0), path(16, 12, 8, 4, top=12)
+    assert choose([Candidate(3, DOG, first, "dog"), Candidate(4, DOG, second, "dog")], RULE).instance == 4
+    joined = first | second
+    assert displacement_px(joined) < displacement_px(second), "one mask of both would hide the movement"

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,6 +86,7 @@ def run(folder: Path, **settings: Any) -> tuple[pd.DataFrame, TensorFile, pd.Dat
         annotation=outputs[0],
         labels=outputs[1],
         tags=outputs[2],
+        sheet=folder / "sheet.png",
     )
     return read_table(outputs[0]), TensorFile(outputs[1]), read_table(outputs[2])
 
@@ -146,7 +148,7 @@ def test_tag_table_lists_unknown_words(study: Path, caplog: pytest.LogCaptureFix
 
 
 def test_same_input_gives_the_same_bytes(study: Path) -> None:
-    names = ("annotation.parquet", "labels.safetensors", "tags.tsv")
+    names = ("annotation.parquet", "labels.safetensors", "tags.tsv", "sheet.png")
     run(study)
     first = [(study / name).read_bytes() for name in names]
     run(study)
@@ -224,3 +226,66 @@ def test_width_must_fit_the_packed_masks(study: Path) -> None:
 def test_unknown_concepts_in_the_settings(study: Path) -> None:
     with pytest.raises(InputError, match=r"\['people'\]"):
         run(study, key_object={"priority_concepts": ["people"]})
+
+
+def as_pictures(folder: Path) -> list[Path]:
+    """The masks as PNG pictures instead of a tensor file, at the frames of the clips."""
+    file, times = TensorFile(folder / "m_masks.safetensors"), TensorFile(folder / "frames.safetensors")
+    masks = np.unpackbits(file["masks"], axis=-1, count=SIZE)
+    (folder / "m_masks").mkdir()
+    for clip, shown in enumerate(times["source_time_s"]):
+        for frame, time in enumerate(shown):
+            row = int(np.abs(file["time_s"] - time).argmin())
+            for slot, instance in enumerate(file["instance"][row]):
+                if instance >= 0:
+                    cv2.imwrite(
+                        str(folder / f"m_masks/{clip}_{frame}_{instance}.png"), masks[row, slot] * 255
+                    )
+    (folder / "m_masks.safetensors").unlink()
+    return sorted((folder / "m_masks").iterdir())
+
+
+def test_masks_as_pictures_are_the_same_masks(study: Path) -> None:
+    before = run(study)
+    written = as_pictures(study)
+    assert len(written) > 2 * FRAMES
+    after = run(study)
+    pd.testing.assert_frame_equal(before[0], after[0])
+    assert (before[1]["key_mask"] == after[1]["key_mask"]).all()
+
+
+def test_faulty_pictures_are_named(study: Path) -> None:
+    first = as_pictures(study)[0]
+    stray = first.with_name("notes.png")
+    stray.write_bytes(first.read_bytes())
+    first.with_name("0_0_9.png").write_bytes(first.read_bytes())
+    with pytest.raises(InputError, match=r"0_0_9\.png, notes\.png \(2 in all\)"):
+        run(study)
+    stray.unlink()
+    first.with_name("0_0_9.png").unlink()
+    first.with_name("0_7_0.png").write_bytes(first.read_bytes())
+    with pytest.raises(InputError, match=r"m:0: 0_7_0\.png is of frame 7, but clips have 6 frames"):
+        run(study)
+    first.with_name("0_7_0.png").unlink()
+    first.write_bytes(b"hello")
+    with pytest.raises(InputError, match=rf"{first.name} cannot be read as a picture"):
+        run(study)
+
+
+def test_a_noun_cannot_have_priority_and_be_background(study: Path) -> None:
+    with pytest.raises(InputError, match=r"both have priority and be background: \['car'\]"):
+        run(study, key_object={"priority_nouns": ["car"], "background_nouns": ["car"]})
+
+
+def test_tags_have_their_sense_and_reason(study: Path) -> None:
+    write_table(study / "m_captions.tsv", SCENES.assign(tags=["car|road", "dog|osprey"]), MADE_BY)
+    tags = run(study)[2].set_index("tag")
+    assert tags["sense"]["osprey"] == "osprey.n.01"
+    assert tags["concepts"]["osprey"] == "animal|organism"
+    assert tags["reason"]["dog"] == "a mammal"
+    assert tags["agreement"].isna().all(), "no model was asked"
+
+
+def test_a_models_concepts_need_a_model(study: Path) -> None:
+    with pytest.raises(InputError, match=r"annotate\.concepts is `model`, but captions come from tables"):
+        run(study, concepts="model")

@@ -11,7 +11,7 @@ from neurons.artifacts import InputError, TensorFile
 from neurons.config import Embed, Model
 from neurons.embed import steps
 from neurons.embed.latents import check_autoencoder
-from neurons.embed.loading import load_pretrained
+from neurons.loading import load_pretrained
 
 
 def latents(settings: Embed, frames: Path, output: Path) -> np.ndarray:

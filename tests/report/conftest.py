@@ -73,6 +73,8 @@ def make_report(folder: Path) -> Path:
     write_table(put("clips", folder / "cut/test1/clips.tsv"), clips, MADE_BY)
     notes = pd.DataFrame({"clip": CLIPS, "caption": CAPTIONS, "concepts": [["vehicle", "roadway"]] * n})
     write_table(put("annotation", folder / "annotate/test1/annotation.parquet"), notes, MADE_BY)
+    sheet = put("sheets", folder / "annotate/test1/sheet.png")
+    cv2.imwrite(str(sheet), moving_square(1, 1)[0, 0])
     scores = []
     for variant, subject in ROWS:
         where = folder / "reconstruct" / variant / subject

@@ -34,6 +34,7 @@ def test_the_page_shows_comparisons_kinds_tables_and_figures(report_page: Path) 
     assert "Scores by kind of clip, paper, subject1" in text
     assert "Frames, subject1: strips" in text
     assert "0.910 [0.8, 1.0]" in report_page.read_text()
+    assert "Key objects of test1" in report_page.read_text()
 
 
 def test_a_line_is_marked_or_not() -> None:

@@ -17,6 +17,7 @@ GIVEN_BY_PARAMETERS = {
     "{params.tasks}": {"decoded", "table"},
     "{params.decoded}": {"decoded"},
     "{params.published}": {"published"},
+    "{params.sources}": {"folder", "descriptions", "masks"},
 }
 RULES = {path.stem: path.read_text() for path in (ROOT / "rules").glob("*.smk")}
 
