@@ -29,6 +29,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import save_file
 
+from neurons.journal import note_read, note_written
+
 PACKAGES = ("numpy", "torch", "transformers", "diffusers", "nibabel", "nilearn")
 CHUNK_BYTES = 1 << 22
 HEADER_KEY = "neurons"
@@ -184,8 +186,11 @@ def _identity(file: Path) -> str:
     if file.suffix == ".safetensors":
         content = TensorFile(file).metadata.get("content_hash")
         if content:
+            note_read(file)
             return content
-    return hash_file(file)
+    content = hash_file(file)
+    note_read(file, content)
+    return content
 
 
 @contextmanager
@@ -207,6 +212,7 @@ def atomic(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
+        note_written(path)
     finally:
         temporary.unlink(missing_ok=True)
 
