@@ -42,7 +42,8 @@ def imported(module: str) -> tuple[frozenset[str], frozenset[str]]:
     Returns
     -------
     tuple
-        Modules of this package, with the packages that contain them, and top-level names from outside the standard library.
+        Modules of this package, with the packages that contain them, and top-level names from outside the standard library (those
+        that are looked for with `find_spec` too).
     """
     path = source_of(module)
     if path is None:
@@ -66,6 +67,8 @@ def _names(tree: ast.AST) -> Iterator[str]:
             yield node.module
             # `from package import module`: a name that is a module of this package is one, others are ignored later.
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("find_spec"):
+            yield from (text.value for text in node.args if isinstance(text, ast.Constant))
         elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             yield from (name for child in node.orelse for name in _names(child))
         else:
