@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,13 +23,18 @@ class Workflow:
     folder: Path
 
     def snakemake(
-        self, *arguments: str, check: bool = True, timeout: float = 1800
+        self,
+        *arguments: str,
+        check: bool = True,
+        timeout: float = 1800,
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run `snakemake` with the default profile; standard error is joined to standard output."""
         environment = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "OMP_NUM_THREADS": "1",
+            **(environment or {}),
         }
         command = [sys.executable, "-m", "snakemake", *arguments]
         done = subprocess.run(
