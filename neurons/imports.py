@@ -70,7 +70,7 @@ def _names(tree: ast.AST) -> Iterator[str]:
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("find_spec"):
             yield from (text.value for text in node.args if isinstance(text, ast.Constant))
         elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            yield from (name for child in node.orelse for name in _names(child))
+            yield from _names(ast.Module(node.orelse, []))
         else:
             yield from _names(node)
 

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from neurons.artifacts import hash_bytes, hash_file
+from neurons.artifacts import InputError, hash_bytes, hash_file
 from neurons.journal import journal
 
 RECORDS = Path(".snakemake")
@@ -130,13 +130,25 @@ def examine() -> list[Finding]:
 
 
 def act_on(findings: Iterable[Finding]) -> None:
-    """Make Snakemake see what was found: a damaged file is renamed, a stale one is dated before all of its inputs."""
+    """Make Snakemake see what was found: a damaged file is renamed, a stale one is dated before all of its inputs.
+
+    Raises
+    ------
+    InputError
+        If that is not possible on this disk.
+    """
     for finding in findings:
-        if finding.damaged:
-            finding.path.rename(finding.path.with_name(finding.path.name + ASIDE))
-            _seal_of(str(finding.path)).unlink(missing_ok=True)
-        else:
-            os.utime(finding.path, (0, 0))
+        try:
+            if finding.damaged:
+                finding.path.rename(finding.path.with_name(finding.path.name + ASIDE))
+                _seal_of(str(finding.path)).unlink(missing_ok=True)
+            else:
+                os.utime(finding.path, (0, 0))
+        except OSError as error:
+            raise InputError(
+                f"{finding.path} is {finding.why}, and cannot be marked so that it is made again ({error}). Make the folder "
+                "writable, or free space on its disk, and run the command again."
+            ) from error
 
 
 def is_locked() -> bool:

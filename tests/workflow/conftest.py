@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -87,6 +89,17 @@ def make_workflow(tmp_path_factory) -> Callable[[], Workflow]:
         return Workflow(folder)
 
     return make
+
+
+def benchmark(name: str) -> ModuleType:
+    """The program `name` of the folder benchmarks."""
+    if name not in sys.modules:
+        specification = importlib.util.spec_from_file_location(name, ROOT / f"benchmarks/{name}.py")
+        assert specification is not None and specification.loader is not None
+        module = importlib.util.module_from_spec(specification)
+        sys.modules[name] = module
+        specification.loader.exec_module(module)
+    return sys.modules[name]
 
 
 def copy_tree(source: Path, target: Path) -> None:

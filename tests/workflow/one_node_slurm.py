@@ -49,6 +49,7 @@ SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller}
 SlurmdPort={node}
 AuthType=auth/munge
+AuthInfo=cred_expire=10
 CredType=cred/munge
 SlurmUser=root
 SlurmdUser=root
@@ -150,7 +151,7 @@ class Cluster:
 
     def jobs(self) -> list[dict[str, str]]:
         """All jobs that accounting knows, oldest first: id, name of rule and wildcards, state, limits."""
-        fields = ("JobID", "Comment", "State", "TimelimitRaw", "ReqMem", "ReqTRES", "Partition", "Restarts")
+        fields = ("JobID", "Comment", "State", "TimelimitRaw", "ReqMem", "ReqTRES", "Partition")
         text = self.ask("sacct", "-X", "-n", "-P", "-D", "-o", ",".join(fields)) or ""
         return [dict(zip(fields, line.split("|"), strict=True)) for line in text.splitlines()]
 
