@@ -15,6 +15,7 @@ import glob
 import hashlib
 import importlib.metadata
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -283,14 +284,19 @@ class TensorFile:
     path: Path
 
     def _facts(self) -> dict[str, Any]:
-        return json.loads(self._header()[0].get("__metadata__", {}).get(HEADER_KEY, "{}"))
+        try:
+            return dict(json.loads(self._header()[0].get("__metadata__", {}).get(HEADER_KEY, "{}")))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"the facts in the header of {self.path} cannot be read ({error}). Delete it and rerun the workflow."
+            ) from error
 
     def _header(self) -> tuple[dict[str, Any], int]:
         try:
             with Path(self.path).open("rb") as stream:
                 length = int.from_bytes(stream.read(8), "little")
-                return json.loads(stream.read(length)), 8 + length
-        except (OSError, ValueError, MemoryError, OverflowError) as error:
+                return dict(json.loads(stream.read(length))), 8 + length
+        except (OSError, ValueError, TypeError, MemoryError, OverflowError) as error:
             raise InputError(
                 f"{self.path} cannot be read as safetensors ({error}). Delete it and rerun the workflow."
             ) from error
@@ -325,14 +331,27 @@ class TensorFile:
         header, start = self._header()
         if name not in header or name == "__metadata__":
             raise InputError(f"{self.path} has no tensor {name!r}; it has: {', '.join(self.names)}")
-        entry = header[name]
-        shape = tuple(entry["shape"])
-        first, last = entry["data_offsets"]
+        dtype, shape, first, last = self._layout(name, header[name])
         if Path(self.path).stat().st_size < start + last:
             raise InputError(f"{self.path} is truncated (tensor {name!r}). Delete it and rerun the workflow.")
         if first == last:
-            return np.empty(shape, SAFETENSORS_DTYPES[entry["dtype"]])
-        return np.memmap(self.path, SAFETENSORS_DTYPES[entry["dtype"]], "r", start + first, shape)
+            return np.empty(shape, dtype)
+        return np.memmap(self.path, dtype, "r", start + first, shape)
+
+    def _layout(self, name: str, entry: Any) -> tuple[np.dtype, tuple[int, ...], int, int]:
+        try:
+            dtype = np.dtype(SAFETENSORS_DTYPES[entry["dtype"]])
+            shape = tuple(int(length) for length in entry["shape"])
+            first, last = (int(offset) for offset in entry["data_offsets"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"the header of {self.path} does not describe tensor {name!r} ({error}). Delete it and rerun the workflow."
+            ) from error
+        if min((*shape, first), default=0) < 0 or math.prod(shape) * dtype.itemsize != last - first:
+            raise InputError(
+                f"the header of {self.path} contradicts itself (tensor {name!r}). Delete it and rerun the workflow."
+            )
+        return dtype, shape, first, last
 
     def rows(self, name: str, clip_ids: Sequence[str]) -> np.ndarray:
         """Rows of a per-clip tensor for the given clips, in the given order (a copy)."""

@@ -27,11 +27,14 @@ class Plan:
         Name of the rule, in the order of the workflow; numbered rules (`embed_images_0`) without their number.
     followers
         Jobs that need an output of the job.
+    commands
+        Shell command of the job, as it would be run.
     """
 
     jobs: dict[str, str]
     rules: dict[str, str]
     followers: dict[str, frozenset[str]]
+    commands: dict[str, str]
 
 
 def plan(config: dict[str, Any], folder: Path) -> Plan:
@@ -74,4 +77,5 @@ def _read(workflow: Any) -> Plan:
         named[job]: frozenset(named[other] for other in workflow.dag.depending[job] if other in named)
         for job in jobs
     }
-    return Plan(facts, rules, followers)
+    commands = {named[job]: job.shellcmd or "" for job in jobs}
+    return Plan(facts, rules, followers, commands)

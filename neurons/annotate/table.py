@@ -57,6 +57,8 @@ class TableBackend:
         self._scenes = read_table(paths["captions"], ["start_s", "end_s", "caption", "tags"])
         _check_scenes(self._scenes, paths["captions"])
         instances = read_table(paths["instances"], ["instance", "tag"])
+        if not pd.api.types.is_integer_dtype(instances["instance"]):
+            raise InputError(f"{paths['instances']}: column instance must hold integers")
         if instances["instance"].duplicated().any():
             raise InputError(f"{paths['instances']}: instance numbers are not unique")
         self._tags = dict(
@@ -67,6 +69,12 @@ class TableBackend:
         masks = TensorFile(paths["masks"])
         self._masks, self._instances = masks["masks"], masks["instance"]
         self._times_s = np.asarray(masks["time_s"])
+        shapes = [array.shape[:axes] for array, axes in ((self._masks, 2), (self._instances, 2), (self._times_s, 1))]
+        if self._masks.ndim != 4 or self._masks.dtype != np.uint8 or shapes != [shapes[1], shapes[1], shapes[1][:1]]:
+            raise InputError(
+                f"{paths['masks']}: expected masks uint8 (T, S, H, bytes), instance (T, S) and time_s (T,); found masks "
+                f"{self._masks.dtype} {self._masks.shape}, instance {self._instances.shape}, time_s {self._times_s.shape}"
+            )
         width = masks.metadata.get("width")
         if not isinstance(width, int) or -(-width // 8) != self._masks.shape[-1]:
             raise InputError(
@@ -110,6 +118,9 @@ class TableBackend:
 
 
 def _check_scenes(scenes: pd.DataFrame, path: Path) -> None:
+    for column in ("start_s", "end_s"):
+        if not pd.api.types.is_numeric_dtype(scenes[column]) or not np.isfinite(scenes[column]).all():
+            raise InputError(f"{path}: column {column} must hold a number in every row")
     start, end = scenes["start_s"].to_numpy(), scenes["end_s"].to_numpy()
     problems = [f"row {row + 1} ends before it starts" for row in np.flatnonzero(end <= start)]
     overlapping = np.flatnonzero(start[1:] < end[:-1] - TIME_TOLERANCE_S)

@@ -109,12 +109,13 @@ def disturb(cluster: Cluster, process: subprocess.Popen) -> dict[str, str]:
         subprocess.run([*blows.pop(name)[1], hit[name]], check=True)
     node = f"nodename={cluster.host}"
     subprocess.run(["scontrol", "update", node, "state=drain", "reason=test"], check=True)
+    wait_for(lambda: "drain" in (cluster.ask("sinfo", "-h", "-o", "%T") or ""))
+    time.sleep(5)
+    subprocess.run(["scontrol", "update", node, "state=resume"], check=True)
     cluster.stop_controller()
-    time.sleep(2)
+    time.sleep(5)
     assert process.poll() is None, "Snakemake gave up when the controller was away"
     cluster.start_controller()
-    wait_for(lambda: "drain" in (cluster.ask("sinfo", "-h", "-o", "%T") or ""))
-    subprocess.run(["scontrol", "update", node, "state=resume"], check=True)
     return hit
 
 
@@ -125,9 +126,9 @@ def test_a_disturbed_run_on_slurm_gives_the_files_of_a_local_run(cluster, study,
         code = process.wait(timeout=400)
     finally:
         process.kill()
-    log = (study / "snakemake.log").read_text()
+        log = (study / "snakemake.log").read_text()
+        print(log, *cluster.jobs(), sep="\n")
     assert code == 0, f"{log[-5000:]}\n{cluster.logs()}"
-    print(log)
 
     jobs = cluster.jobs()
     by_id = {job["JobID"]: job for job in jobs}
