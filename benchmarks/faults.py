@@ -308,7 +308,7 @@ def torture(folder: Path, faults: int, seed: int) -> Score:
         score, number = Score(), 0
         while score.injected.total() < faults:
             # Deleting a final artifact gives the run something to do when it is hit.
-            kinds = [on_runs[number % len(on_runs)], *(moments.choice(ON_FILES) for _ in range(3))]
+            kinds = [on_runs[number % len(on_runs)], *(moments.choice(ON_FILES) for _ in range(moments.randint(2, 6)))]
             if number % 3 == 2:
                 kinds = kinds[1:]
             give_work(folder, moments)
