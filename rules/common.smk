@@ -29,6 +29,10 @@ RUNS = read_runs(Path(CONFIG.study.runs), CONFIG.study)
 
 R = f"results/{CONFIG.study.name}"
 STUDY = CONFIG.study.root
+RUN_OF = {
+    (run["subject"], run["movie"], run["repeat"]): run
+    for run in RUNS.to_dict("records")
+}
 SUBJECTS = list(RUNS["subject"].unique())
 MOVIES = list(RUNS["movie"].unique())
 TRAIN_MOVIES = list(RUNS.loc[RUNS["split"] == "train", "movie"].unique())
@@ -90,12 +94,7 @@ def growing(first):
 
 def one_run(subject, movie, repeat):
     """The row of the run table for one run."""
-    rows = RUNS[
-        (RUNS["subject"] == subject)
-        & (RUNS["movie"] == movie)
-        & (RUNS["repeat"] == int(repeat))
-    ]
-    return rows.iloc[0]
+    return RUN_OF[subject, movie, int(repeat)]
 
 
 def bold_of(wildcards):

@@ -15,7 +15,11 @@ from types import ModuleType
 import pytest
 import yaml
 
+from neurons.plan import plan
+from neurons.rerun_changes import small_study
+
 ROOT = Path(__file__).parents[2]
+WITH = ("--replace-workflow-config", "--configfile")
 
 
 @dataclass
@@ -89,6 +93,21 @@ def make_workflow(tmp_path_factory) -> Callable[[], Workflow]:
         return Workflow(folder)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def small_finished(tmp_path_factory) -> tuple[Workflow, dict]:
+    """A small study all of whose outputs exist, recorded as made with its configuration; and this configuration."""
+    folder = tmp_path_factory.mktemp("small")
+    base = small_study(folder, yaml.safe_load((ROOT / "config/config.yaml").read_text()))
+    for path in " ".join(plan(base, folder).jobs).split():
+        if path.startswith("results/"):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).touch()
+    (folder / "base.yaml").write_text(yaml.safe_dump(base))
+    workflow = Workflow(folder)
+    workflow.snakemake(*WITH, "base.yaml", "--touch", "--forceall", "--cores", "1")
+    return workflow, base
 
 
 def benchmark(name: str) -> ModuleType:

@@ -1,8 +1,6 @@
 """A real Slurm of one node: jobs are submitted, hit by everything that happens on a cluster, and end with the same files."""
 
-import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -95,18 +93,18 @@ def job_of(pid: int) -> str:
 
 def disturb(cluster: Cluster, process: subprocess.Popen) -> dict[str, str]:
     """Do to the running jobs what a cluster does; the ids of the jobs hit."""
-    (stopped,) = wait_for(lambda: steps("movie", "seg1"))
-    os.kill(stopped, signal.SIGSTOP)  # so that it reaches its time limit
-    hit = {"time limit": job_of(stopped)}
-    # Requeued by Slurm, as after a pre-emption: the same id runs twice.
+    # Jobs come in any order. A stopped one reaches its time limit; a requeued one runs twice under the same id, as after a
+    # pre-emption.
     blows = {
+        "time limit": (("movie", "seg1"), ("kill", "-STOP")),
         "cancelled": (("movie", "seg2"), ("scancel",)),
         "requeued": (("embed", "concepts"), ("scontrol", "requeue")),
     }
+    hit = {}
     while blows:
         name, pid = wait_for(lambda: [(name, pid) for name, (words, _) in blows.items() for pid in steps(*words)])[0]
         hit[name] = job_of(pid)
-        subprocess.run([*blows.pop(name)[1], hit[name]], check=True)
+        subprocess.run([*blows.pop(name)[1], str(pid) if name == "time limit" else hit[name]], check=True)
     node = f"nodename={cluster.host}"
     subprocess.run(["scontrol", "update", node, "state=drain", "reason=test"], check=True)
     wait_for(lambda: "drain" in (cluster.ask("sinfo", "-h", "-o", "%T") or ""))
