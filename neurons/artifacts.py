@@ -11,12 +11,14 @@ Nothing here stores a time stamp or a machine path: the same inputs give the sam
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import importlib.metadata
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +30,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from neurons.journal import note_read, note_written
@@ -268,7 +271,11 @@ def write_tensors(
     }
     with atomic(path) as temporary:
         # One key only: safetensors writes several in random order, and the same content must give the same bytes.
-        save_file(arrays, temporary, metadata={HEADER_KEY: json.dumps(facts, sort_keys=True)})
+        try:
+            save_file(arrays, temporary, metadata={HEADER_KEY: json.dumps(facts, sort_keys=True)})
+        except SafetensorError as error:
+            number = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(number[1]) if number else errno.EIO, str(error), str(path)) from error
 
 
 @dataclass(frozen=True)

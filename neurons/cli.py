@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 from cyclopts import App, Parameter
@@ -59,6 +60,8 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
     "report": {"neurons.report.steps": ("page",)},
 }
 
+DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+
 STORIES = {
     "simulate": "Make a study on disk, movies and brains, in the file formats of a real one.",
     "cut": "Movies to clips: frames with time stamps, scene cuts, a clip table.",
@@ -101,4 +104,11 @@ def main() -> None:
             build()(result_action="return_none")
     except InputError as error:
         logger.error("%s", error)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in DISK_TROUBLE:
+            raise
+        logger.error(
+            "%s. Nothing half-written is left. Free space (or make the folder writable) and run the same command again.", error
+        )
         sys.exit(1)

@@ -6,6 +6,7 @@ and lives in one folder; only the links in /etc/slurm, where Slurm's clients loo
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import socket
@@ -90,6 +91,8 @@ def unavailable() -> str:
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
         return f"not installed: {', '.join(missing)} (Debian: slurm-wlm munge slurmdbd mariadb-server)"
+    if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
+        return "the package snakemake-executor-plugin-slurm is not installed"
     if (LINKED / "slurm.conf").exists():
         return "this machine has a Slurm of its own"
     return ""
@@ -124,9 +127,9 @@ class Cluster:
         self._wait("the controller", lambda: self.ask("squeue", "-h") is not None)
 
     def stop_controller(self) -> None:
-        """Kill the controller."""
+        """End the controller, which saves its state."""
         controller = self.daemons.pop("slurmctld")
-        controller.kill()
+        controller.terminate()
         controller.wait()
 
     def stop(self) -> None:
