@@ -52,7 +52,15 @@ preprocess:
 compute: {{device: cpu}}
 """
 ON_FILES = ("truncate", "alter", "delete")
-ON_RUNS = ("kill job", "kill snakemake", "terminate snakemake", "two at once", "input", "fill disk", "read-only")
+ON_RUNS = (
+    "kill job",
+    "kill snakemake",
+    "terminate snakemake",
+    "two at once",
+    "input",
+    "fill disk",
+    "read-only",
+)
 NEED_A_DISK = ("fill disk", "read-only")
 # What the run that meets a fault must say.
 MESSAGES = {
@@ -266,7 +274,9 @@ def half_files(folder: Path, expected: dict[str, str], damaged: set[str]) -> lis
     ]
 
 
-def one_round(folder: Path, expected: dict[str, str], kinds: list[str], moments: random.Random, score: Score) -> None:
+def one_round(
+    folder: Path, expected: dict[str, str], kinds: list[str], moments: random.Random, score: Score
+) -> None:
     """Inject the faults `kinds` (any number on files, at most one on the run), recover, and judge."""
     present = sorted(path for path in artifacts(folder) if path in expected)
     on_files = [kind for kind in kinds if kind in ON_FILES]
@@ -290,7 +300,11 @@ def one_round(folder: Path, expected: dict[str, str], kinds: list[str], moments:
     subprocess.run(command("--unlock"), cwd=folder, env=environment(), check=True, capture_output=True)
     code, text = plain_run(folder)
     found = artifacts(folder)
-    wrong = [path for path in expected if found.get(path, expected[path] if not is_final(path) else "") != expected[path]]
+    wrong = [
+        path
+        for path in expected
+        if found.get(path, expected[path] if not is_final(path) else "") != expected[path]
+    ]
     score.injected.update(kinds)
     if code or wrong:
         score.lost.update(kinds)
@@ -310,7 +324,10 @@ def torture(folder: Path, faults: int, seed: int) -> Score:
         score, number = Score(), 0
         while score.injected.total() < faults:
             # Deleting a final artifact gives the run something to do when it is hit.
-            kinds = [on_runs[number % len(on_runs)], *(moments.choice(ON_FILES) for _ in range(moments.randint(2, 6)))]
+            kinds = [
+                on_runs[number % len(on_runs)],
+                *(moments.choice(ON_FILES) for _ in range(moments.randint(2, 6))),
+            ]
             if number % 3 == 2:
                 kinds = kinds[1:]
             give_work(folder, moments)
@@ -345,7 +362,9 @@ def main(*, faults: int = 100, seed: int = 0) -> None:
     print("| fault | injected | survived | lost | without a message |\n|---|---|---|---|---|")
     for kind in sorted(score.injected):
         lost = score.lost[kind]
-        print(f"| {kind} | {score.injected[kind]} | {score.injected[kind] - lost} | {lost} | {score.silent[kind]} |")
+        print(
+            f"| {kind} | {score.injected[kind]} | {score.injected[kind] - lost} | {lost} | {score.silent[kind]} |"
+        )
     total, lost = score.injected.total(), score.lost.total()
     print(f"| all | {total} | {total - lost} | {lost} | {score.silent.total()} |")
     print("\n".join(score.problems))

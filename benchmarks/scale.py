@@ -80,7 +80,9 @@ def measure(folder: Path, config: Path) -> tuple[float, float, str]:
     subprocess.run([*command, "-n", "--quiet", "all"], cwd=folder, check=True, capture_output=True, text=True)
     seconds = time.monotonic() - start
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    summary = subprocess.run([*command, "--summary"], cwd=folder, check=True, capture_output=True, text=True).stdout
+    summary = subprocess.run(
+        [*command, "--summary"], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout
     return seconds, memory, summary
 
 
@@ -98,7 +100,9 @@ def main(*, subjects: int = 30, train_movies: int = 18, test_movies: int = 5, va
         seconds, memory, summary = measure(folder, prepare(folder, table, variants))
     lines = [line.split("\t") for line in summary.splitlines() if line.startswith("results/")]
     stages = Counter(line[2].partition("_")[0] for line in lines)
-    print(f"{subjects} subjects, {len(table)} runs, {variants} variants: planned in {seconds:.1f} s, {memory:.0f} MB")
+    print(
+        f"{subjects} subjects, {len(table)} runs, {variants} variants: planned in {seconds:.1f} s, {memory:.0f} MB"
+    )
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print("| stage | declared files |\n|---|---|")
     for stage, count in stages.items():

@@ -109,6 +109,7 @@ def main() -> None:
         if error.errno not in DISK_TROUBLE:
             raise
         logger.error(
-            "%s. Nothing half-written is left. Free space (or make the folder writable) and run the same command again.", error
+            "%s. Nothing half-written is left. Free space (or make the folder writable) and run the same command again.",
+            error,
         )
         sys.exit(1)

@@ -8,12 +8,14 @@ the packages come from PyPI in the very versions that the tests run with.
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -54,12 +56,19 @@ def packages_of(names: set[str]) -> set[str]:
     InputError
         Naming the imports that no installed package gives.
     """
-    known = importlib.metadata.packages_distributions()
+    known = _installed()
     unknown = sorted(names - set(known))
     if unknown:
-        raise InputError(f"no installed package gives the imports {', '.join(unknown)}: install it, then rerun")
+        raise InputError(
+            f"no installed package gives the imports {', '.join(unknown)}: install it, then rerun"
+        )
     wanted = {known[name][0] for name in names}
     return {_plain(name) for name in wanted.union(*(UNSEEN.get(name, ()) for name in wanted))}
+
+
+@functools.cache
+def _installed() -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()
 
 
 def pins() -> dict[str, str]:
@@ -83,7 +92,9 @@ def environment_texts() -> dict[str, str]:
         shared = set().union(*(names for names in needed.values() if ("torch" in names) == heavy))
         missing = sorted(shared - set(versions))
         if missing:
-            raise InputError(f"{LOCK} lacks {', '.join(missing)}: add it to pyproject.toml and run `make lock`")
+            raise InputError(
+                f"{LOCK} lacks {', '.join(missing)}: add it to pyproject.toml and run `make lock`"
+            )
         listed = [f"{name}=={versions[name]}" for name in sorted(shared)]
         python = f"python={sys.version_info.major}.{sys.version_info.minor}"
         texts[stage] = yaml.safe_dump(

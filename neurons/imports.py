@@ -48,7 +48,8 @@ def imported(module: str) -> tuple[frozenset[str], frozenset[str]]:
     path = source_of(module)
     if path is None:
         raise ValueError(f"{module} is not a module of this package")
-    inside, outside = set(), set()
+    inside: set[str] = set()
+    outside: set[str] = set()
     for name in _names(ast.parse(path.read_text())):
         if name.partition(".")[0] != "neurons":
             outside.add(name.partition(".")[0])
@@ -68,7 +69,7 @@ def _names(tree: ast.AST) -> Iterator[str]:
             # `from package import module`: a name that is a module of this package is one, others are ignored later.
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("find_spec"):
-            yield from (text.value for text in node.args if isinstance(text, ast.Constant))
+            yield from (str(text.value) for text in node.args if isinstance(text, ast.Constant))
         elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             yield from _names(ast.Module(node.orelse, []))
         else:
@@ -103,7 +104,9 @@ def _content(module: str) -> bytes:
 
 def _is_text(node: ast.AST) -> bool:
     return (
-        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
     )
 
 
@@ -113,6 +116,8 @@ def fingerprint(module: str) -> str:
     Comments, docstrings, layout and `INFRASTRUCTURE` do not count.
     """
     modules = sorted(
-        name for name in closure(module) if not any(f"{name}.".startswith(f"{part}.") for part in INFRASTRUCTURE)
+        name
+        for name in closure(module)
+        if not any(f"{name}.".startswith(f"{part}.") for part in INFRASTRUCTURE)
     )
     return hash_bytes(*(part for name in modules for part in (name.encode(), _content(name))))

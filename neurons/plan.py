@@ -69,7 +69,9 @@ def _read(workflow: Any) -> Plan:
     jobs = sorted(workflow.dag.jobs, key=lambda job: (order[job.rule.name], str(job.output)))
     named = {job: " ".join(map(str, job.output)) or job.rule.name for job in jobs}
     facts = {
-        named[job]: repr((sorted(map(str, job.params.items())), job.rule.shellcmd, sorted(map(str, job.input))))
+        named[job]: repr(
+            (sorted(map(str, job.params.items())), job.rule.shellcmd, sorted(map(str, job.input)))
+        )
         for job in jobs
     }
     rules = {named[job]: re.sub(r"_\d+$", "", job.rule.name) for job in jobs}

@@ -46,7 +46,7 @@ def compare(before: Plan, after: Plan) -> Consequence:
     changed = {job for job, facts in after.jobs.items() if before.jobs.get(job) != facts}
     reached, waiting = set(changed), list(changed)
     while waiting:
-        followers = after.followers.get(waiting.pop(), ()) - reached
+        followers = after.followers.get(waiting.pop(), frozenset()) - reached
         reached |= followers
         waiting += followers
     first = {after.rules[job] for job in changed}
@@ -55,7 +55,9 @@ def compare(before: Plan, after: Plan) -> Consequence:
     return Consequence(tuple(filter(first.__contains__, order)), tuple(filter(later.__contains__, order)))
 
 
-def consequences(changes: Iterable[Change], base: dict[str, Any], folder: Path) -> dict[str, Consequence | str]:
+def consequences(
+    changes: Iterable[Change], base: dict[str, Any], folder: Path
+) -> dict[str, Consequence | str]:
     """The consequence of each change by its name, or why it cannot be planned."""
     before = plan(base, folder)
     return {change.name: _consequence(change, before, folder) for change in changes}

@@ -114,9 +114,7 @@ def examine() -> list[Finding]:
         gone = [name for name in record["parts"] if not Path(name).exists()]
         sources = {**record["inputs"], **record["parts"]}
         present = {name: source for name, source in sources.items() if Path(name).exists()}
-        other = {
-            name: source for name, source in present.items() if stated(Path(name)) != source["state"]
-        }
+        other = {name: source for name, source in present.items() if stated(Path(name)) != source["state"]}
         altered = [name for name, source in other.items() if hashed(Path(name)) != source["hash"]]
         for name in set(other) - set(altered):
             other[name]["state"], changed = stated(Path(name)), True

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from neurons.annotate.backend import ClipView
 from neurons.annotate.table import TableBackend
-from neurons.artifacts import InputError, TensorFile, provenance, read_json, read_table, write_table, write_tensors
+from neurons.artifacts import (
+    InputError,
+    TensorFile,
+    provenance,
+    read_json,
+    read_table,
+    write_table,
+    write_tensors,
+)
 from neurons.config import Config, Study, fields, load
 from neurons.preprocess import atlas
 from neurons.preprocess.cifti import open_run
@@ -19,17 +27,23 @@ from neurons.rerun_changes import run_table
 from neurons.study import COLUMNS, read_runs
 
 SHARED = settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], derandomize=True
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    derandomize=True,
 )
 MADE_BY = provenance("test", {})
 
 keys = st.sampled_from([part for key, _ in fields(Config) for part in key.split(".")]) | st.text(max_size=5)
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 trees = st.recursive(
-    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4), max_leaves=12
+    leaves,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4),
+    max_leaves=12,
 )
 # A whole configuration with one section replaced, so that the fuzz reaches deep keys as well.
-sections = st.dictionaries(st.sampled_from(list(Config.model_fields)) | st.text(max_size=5), trees, max_size=3)
+sections = st.dictionaries(
+    st.sampled_from(list(Config.model_fields)) | st.text(max_size=5), trees, max_size=3
+)
 
 
 @settings(SHARED, max_examples=300)
@@ -39,7 +53,9 @@ def test_configuration(values):
         assert isinstance(load(values), Config)
 
 
-cells = st.text(max_size=12) | st.sampled_from(["", "train", "test", "1", "-1", "nan", "1e400", "seg1", "a.nii", "NA"])
+cells = st.text(max_size=12) | st.sampled_from(
+    ["", "train", "test", "1", "-1", "nan", "1e400", "seg1", "a.nii", "NA"]
+)
 rows = st.fixed_dictionaries(dict.fromkeys(COLUMNS, cells))
 
 
@@ -101,7 +117,9 @@ def run(tmp_path_factory) -> tuple[Path, int]:
     left, right = atlas.mesh_vertices()
     space = BrainModelAxis.from_surface(left, atlas.MESH_VERTICES, "CIFTI_STRUCTURE_CORTEX_LEFT")
     space += BrainModelAxis.from_surface(right, atlas.MESH_VERTICES, "CIFTI_STRUCTURE_CORTEX_RIGHT")
-    image = Cifti2Image(np.zeros((2, len(space)), np.float32), header=(SeriesAxis(0, 2.0, 2, "SECOND"), space))
+    image = Cifti2Image(
+        np.zeros((2, len(space)), np.float32), header=(SeriesAxis(0, 2.0, 2, "SECOND"), space)
+    )
     path = tmp_path_factory.mktemp("run") / "a.dtseries.nii"
     nibabel.save(image, path)
     return path, int(nibabel.load(path).dataobj.offset)
@@ -124,11 +142,20 @@ VIEW = ClipView("m:0", 0.0, 2.0, np.array([0.5, 1.5]), 1 / 30, np.zeros((2, 8, 8
 
 
 def write_annotation(folder: Path) -> None:
-    scenes = {"start_s": [0.0, 2.0], "end_s": [2.0, 4.0], "caption": ["a car", "a dog"], "tags": ["car|road", "dog"]}
+    scenes = {
+        "start_s": [0.0, 2.0],
+        "end_s": [2.0, 4.0],
+        "caption": ["a car", "a dog"],
+        "tags": ["car|road", "dog"],
+    }
     write_table(folder / "m_captions.tsv", pd.DataFrame(scenes), MADE_BY)
     instances = {"instance": [0, 1], "tag": ["car", "dog"], "start_s": [0.0, 2.0], "end_s": [2.0, 4.0]}
     write_table(folder / "m_instances.tsv", pd.DataFrame(instances), MADE_BY)
-    masks = {"time_s": np.arange(8) / 2, "masks": np.ones((8, 1, 8, 1), np.uint8), "instance": np.zeros((8, 1), np.int32)}
+    masks = {
+        "time_s": np.arange(8) / 2,
+        "masks": np.ones((8, 1, 8, 1), np.uint8),
+        "instance": np.zeros((8, 1), np.int32),
+    }
     write_tensors(folder / "m_masks.safetensors", masks, MADE_BY, width=8)
 
 
@@ -145,7 +172,9 @@ def test_annotation_files_with_changed_bytes(tmp_path, name, changes, keep):
 
 
 @settings(SHARED, max_examples=60)
-@given(st.lists(st.fixed_dictionaries(dict.fromkeys(["start_s", "end_s", "caption", "tags"], cells)), max_size=4))
+@given(
+    st.lists(st.fixed_dictionaries(dict.fromkeys(["start_s", "end_s", "caption", "tags"], cells)), max_size=4)
+)
 def test_annotation_tables_of_any_cells(tmp_path, made):
     write_annotation(tmp_path)
     pd.DataFrame(made, columns=["start_s", "end_s", "caption", "tags"]).to_csv(

@@ -20,7 +20,9 @@ for modules in STEPS.values():
 """
 
 
-@pytest.mark.parametrize("module", ["neurons.cut.steps", "neurons.annotate.steps", "neurons.evaluate.table_steps"])
+@pytest.mark.parametrize(
+    "module", ["neurons.cut.steps", "neurons.annotate.steps", "neurons.evaluate.table_steps"]
+)
 def test_the_closure_holds_what_python_really_loads(module):
     code = f"import sys, {module}; print(*[name for name in sys.modules if name.startswith('neurons')])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -69,8 +69,14 @@ class TableBackend:
         masks = TensorFile(paths["masks"])
         self._masks, self._instances = masks["masks"], masks["instance"]
         self._times_s = np.asarray(masks["time_s"])
-        shapes = [array.shape[:axes] for array, axes in ((self._masks, 2), (self._instances, 2), (self._times_s, 1))]
-        if self._masks.ndim != 4 or self._masks.dtype != np.uint8 or shapes != [shapes[1], shapes[1], shapes[1][:1]]:
+        shapes = [
+            array.shape[:axes] for array, axes in ((self._masks, 2), (self._instances, 2), (self._times_s, 1))
+        ]
+        if (
+            self._masks.ndim != 4
+            or self._masks.dtype != np.uint8
+            or shapes != [shapes[1], shapes[1], shapes[1][:1]]
+        ):
             raise InputError(
                 f"{paths['masks']}: expected masks uint8 (T, S, H, bytes), instance (T, S) and time_s (T,); found masks "
                 f"{self._masks.dtype} {self._masks.shape}, instance {self._instances.shape}, time_s {self._times_s.shape}"

@@ -1,8 +1,8 @@
-"""A conda channel on this disk and a `conda` that installs from it: what `--sdm conda` needs, without conda and its channels.
+"""A conda channel on this disk and a `conda` that installs from it: what `--sdm conda` needs, without conda.
 
-The channel holds one package, this machine's Python. `conda` is a test double over py-rattler: it solves and installs the conda
-part of an environment file from the channel and runs pip for the pip part. So Snakemake's mechanism and the pip part of each
-file are proven here, not the solving against conda-forge.
+The channel holds one package, this machine's Python. `conda` is a test double over py-rattler: it solves and installs
+the conda part of an environment file from the channel and runs pip for the pip part. So Snakemake's mechanism and the
+pip part of each file are proven here, not the solving against conda-forge.
 """
 
 from __future__ import annotations

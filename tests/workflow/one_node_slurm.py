@@ -1,7 +1,7 @@
 """A Slurm cluster of one node on this machine: key service, accounting with its database, controller, node.
 
-Needs root and the Debian packages slurm-wlm, munge, slurmdbd and mariadb-server. Everything listens on the loopback interface
-and lives in one folder; only the links in /etc/slurm, where Slurm's clients look, lie outside of it.
+Needs root and the Debian packages slurm-wlm, munge, slurmdbd and mariadb-server. Everything listens on the loopback
+interface and lives in one folder; only the links in /etc/slurm, where Slurm's clients look, lie outside of it.
 """
 
 from __future__ import annotations
@@ -199,7 +199,13 @@ class Cluster:
 
     def _start_database(self) -> None:
         data, own_socket = self.folder / "database", self.folder / "database.socket"
-        install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=root", "--skip-test-db"]
+        install = [
+            "mariadb-install-db",
+            "--no-defaults",
+            f"--datadir={data}",
+            "--user=root",
+            "--skip-test-db",
+        ]
         install.append("--auth-root-authentication-method=normal")
         subprocess.run(install, check=True, capture_output=True)
         self._run(
@@ -222,7 +228,12 @@ class Cluster:
         assert path is not None
         with (self.folder / f"{program}.out.log").open("wb") as log:
             self.daemons[program] = subprocess.Popen(
-                [path, *arguments], stdout=log, stderr=log, user=as_user, group=as_user, start_new_session=True
+                [path, *arguments],
+                stdout=log,
+                stderr=log,
+                user=as_user,
+                group=as_user,
+                start_new_session=True,
             )
 
     def _wait(self, what: str, ready: Callable[[], bool], seconds: float = 60) -> None:

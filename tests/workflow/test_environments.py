@@ -89,14 +89,17 @@ def interpreters(tmp_path_factory):
     return made
 
 
-@pytest.mark.parametrize("stage", STEPS)
-def test_the_steps_of_a_stage_load_in_its_environment_alone(interpreters, stage):
-    python = interpreters[(ROOT / "envs" / f"{stage}.yaml").read_text()]
-    modules = [module for module in STEPS[stage] if "miniatures" not in module]
-    code = f"import importlib\nfor name in {['neurons.cli', *modules]!r}: importlib.import_module(name)"
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONNOUSERSITE": "1"}
-    done = subprocess.run([python, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def test_the_steps_of_a_stage_load_in_its_environment_alone(interpreters):
+    """All modules of all steps that a rule calls, in the environment of their stage."""
+    for text, python in interpreters.items():
+        stages = [stage for stage in STEPS if (ROOT / "envs" / f"{stage}.yaml").read_text() == text]
+        modules = [module for stage in stages for module in STEPS[stage] if "miniatures" not in module]
+        code = f"import importlib\nfor name in {['neurons.cli', *modules]!r}: importlib.import_module(name)"
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONNOUSERSITE": "1"}
+        done = subprocess.run(
+            [python, "-c", code], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{stages}: {done.stderr}"
 
 
 def test_an_environment_hides_what_it_does_not_list(interpreters):
@@ -126,6 +129,8 @@ def test_sdm_conda_makes_the_environment_and_runs_a_rule_in_it(make_workflow, tm
     )
     assert (workflow.folder / target).is_file(), done.stdout
     (made,) = (workflow.folder / ".snakemake/conda").glob("*_")
-    packages = {plain(folder.name.split("-")[0]) for folder in made.glob("lib/python*/site-packages/*.dist-info")}
+    packages = {
+        plain(folder.name.split("-")[0]) for folder in made.glob("lib/python*/site-packages/*.dist-info")
+    }
     assert {plain(name) for name in pinned("simulate")} <= packages
     assert "snakemake" not in packages and "torch" not in packages

@@ -34,7 +34,11 @@ def test_profiles_agree_on_what_makes_a_job_run_again(name):
 
 @pytest.mark.parametrize("name", ["slurm", "slurm-cpu"])
 def test_a_profile_names_only_rules_that_exist(name):
-    rules = {name for path in (ROOT / "rules").glob("*.smk") for name in re.findall(r"^ *rule (\w+):", path.read_text(), re.M)}
+    rules = {
+        name
+        for path in (ROOT / "rules").glob("*.smk")
+        for name in re.findall(r"^ *rule (\w+):", path.read_text(), re.M)
+    }
     profile = yaml.safe_load((ROOT / f"workflow/profiles/{name}/config.yaml").read_text())
     for key in ("set-resources", "groups", "group-components"):
         assert set(profile.get(key, {})) <= rules

@@ -74,7 +74,9 @@ def test_a_new_subject_runs_only_its_own_jobs_and_what_compares_subjects(small_f
     assert planned == {*found.first, *found.then}
     again = {job for job, facts in after.jobs.items() if before.jobs.get(job) != facts}
     # Per-subject jobs of other subjects are not among them.
-    assert not {job for job in again if re.search(r"subject[12]/|subject[12]_", job) and "evaluate/figures" not in job}
+    assert not {
+        job for job in again if re.search(r"subject[12]/|subject[12]_", job) and "evaluate/figures" not in job
+    }
     assert any("subject3" in job for job in again)
 
 

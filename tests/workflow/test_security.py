@@ -138,7 +138,11 @@ def test_no_foreign_file_can_run_code():
             bad.append(f"{path.name}: {name}")
         if node is None:
             continue
-        options = {word.arg: ast.literal_eval(word.value) for word in node.keywords if isinstance(word.value, ast.Constant)}
+        options = {
+            word.arg: ast.literal_eval(word.value)
+            for word in node.keywords
+            if isinstance(word.value, ast.Constant)
+        }
         if name.endswith(("tarfile.open", ".extractall")) and options.get("filter") != "data":
             bad.append(f"{path.name}: {name} without filter='data'")
         if name == "torch.load" and options.get("weights_only") is not True:
@@ -153,7 +157,9 @@ def test_no_secret_is_recorded():
     readers = {
         path.relative_to(ROOT / "neurons").as_posix()
         for path, node, name in calls()
-        if node is not None and name in ("os.environ.items", "os.environ.copy", "dict") and "os.environ" in ast.unparse(node)
+        if node is not None
+        and name in ("os.environ.items", "os.environ.copy", "dict")
+        and "os.environ" in ast.unparse(node)
     }
     assert readers == set()
     assert "environ" not in (ROOT / "neurons/artifacts.py").read_text()

@@ -17,7 +17,12 @@ pytestmark = [
     pytest.mark.skipif(bool(unavailable()), reason=f"no Slurm can be started: {unavailable()}"),
 ]
 PARTITIONS = {"cpu": {"max_runtime": 60}, "gpu": {"max_runtime": 60, "max_gpu": 1}}
-TARGETS = ("cut/seg1/clips.tsv", "cut/seg2/clips.tsv", "preprocess/subject1/runs/seg1_1.safetensors", "embed/concepts.safetensors")
+TARGETS = (
+    "cut/seg1/clips.tsv",
+    "cut/seg2/clips.tsv",
+    "preprocess/subject1/runs/seg1_1.safetensors",
+    "embed/concepts.safetensors",
+)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +107,9 @@ def disturb(cluster: Cluster, process: subprocess.Popen) -> dict[str, str]:
     }
     hit = {}
     while blows:
-        name, pid = wait_for(lambda: [(name, pid) for name, (words, _) in blows.items() for pid in steps(*words)])[0]
+        name, pid = wait_for(
+            lambda: [(name, pid) for name, (words, _) in blows.items() for pid in steps(*words)]
+        )[0]
         hit[name] = job_of(pid)
         subprocess.run([*blows.pop(name)[1], str(pid) if name == "time limit" else hit[name]], check=True)
     node = f"nodename={cluster.host}"
@@ -113,7 +120,11 @@ def disturb(cluster: Cluster, process: subprocess.Popen) -> dict[str, str]:
     time.sleep(5)
     assert process.poll() is None, "Snakemake gave up when the controller was away"
     cluster.start_controller()
-    wait_for(lambda: (cluster.ask("sinfo", "-h", "-o", "%T") or "").split()[:1] in (["idle"], ["mixed"], ["allocated"]))
+    wait_for(
+        lambda: (
+            (cluster.ask("sinfo", "-h", "-o", "%T") or "").split()[:1] in (["idle"], ["mixed"], ["allocated"])
+        )
+    )
     return hit
 
 
@@ -138,7 +149,9 @@ def test_a_disturbed_run_on_slurm_gives_the_files_of_a_local_run(cluster, study,
     assert {job["TimelimitRaw"] for job in movies if job["State"] == "COMPLETED"} == {"2"}
     assert {job["TimelimitRaw"] for job in movies if job["State"] != "COMPLETED"} == {"1"}
     assert {job["ReqMem"] for job in movies} == {"1500M", "3000M"}
-    (concepts,) = {(job["Partition"], "gres/gpu=1" in job["ReqTRES"]) for job in jobs if "concepts" in job["Comment"]}
+    (concepts,) = {
+        (job["Partition"], "gres/gpu=1" in job["ReqTRES"]) for job in jobs if "concepts" in job["Comment"]
+    }
     assert concepts == ("gpu", True)
 
     calm = tmp_path / "calm"
@@ -146,7 +159,10 @@ def test_a_disturbed_run_on_slurm_gives_the_files_of_a_local_run(cluster, study,
     harness.prepare(calm)
     targets = [f"results/tiny/{target}" for target in TARGETS]
     subprocess.run(
-        harness.command("--cores", "2", "--", *targets), cwd=calm, env=harness.environment(), check=True, capture_output=True
+        harness.command("--cores", "2", "--", *targets),
+        cwd=calm,
+        env=harness.environment(),
+        check=True,
+        capture_output=True,
     )
     assert harness.artifacts(study) == harness.artifacts(calm)
-

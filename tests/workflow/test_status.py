@@ -81,5 +81,7 @@ def test_on_a_finished_study_and_after_a_change(small_finished):
 
 
 def test_it_is_a_command_and_no_stage():
-    done = subprocess.run([sys.executable, "-m", "neurons", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "neurons", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert "status" in done.stdout
