@@ -5,9 +5,9 @@
 A small study of files (movies, runs, annotation tables; written once by the simulator) is processed up to responses and
 annotations. Then, round by round: artifacts are cut short, altered under an unchanged time, or deleted; an input changes its
 content under an unchanged time; jobs and Snakemake are killed; the disk fills; the results become read-only; two Snakemakes
-start at once. After each round a plain `snakemake` must bring back every final artifact, bit for bit, and at no moment may a file lie
-in the results that is neither whole nor one that was damaged on purpose. As root on Linux the folder is a disk of its
-own (tmpfs), which can be filled and made read-only; otherwise these two faults are left out.
+start at once. After each round a plain `snakemake` must bring back every final artifact, bit for bit, and at no moment may
+a file lie in the results that is neither whole nor one that was damaged on purpose. As root on Linux the folder is a
+disk of its own (tmpfs), which can be filled and made read-only; otherwise these two faults are left out.
 """
 
 from __future__ import annotations

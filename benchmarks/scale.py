@@ -2,8 +2,8 @@
 
     python benchmarks/scale.py
 
-30 subjects, 86 runs each (18 training movies twice, 5 test movies ten times) and 5 variants, as files on disk; nothing but empty
-files lies there, and nothing is run: `snakemake -n`.
+30 subjects, 86 runs each (18 training movies twice, 5 test movies ten times) and 5 variants, as files on disk; nothing
+but empty files lies there, and nothing is run: `snakemake -n`.
 """
 
 from __future__ import annotations

