@@ -1,9 +1,10 @@
 """How long Snakemake plans a large study, with how much memory, and how many files the study makes.
 
-    python benchmarks/scale.py
+    python benchmarks/scale.py --measured results/simulated
 
 30 subjects, 86 runs each (18 training movies twice, 5 test movies ten times) and 5 variants, as files on disk; nothing
-but empty files lies there, and nothing is run: `snakemake -n`.
+but empty files lies there, and nothing is run: `snakemake -n`. Bytes are those of the finished study `--measured`, in
+proportion to what a stage's files hold (clips, clips of each run, models, reconstructed clips).
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import yaml
 from cyclopts import run
 
+from neurons.artifacts import read_table
+
 ROOT = Path(__file__).parents[1]
+FILES_PER_CLIP = 8  # what neurons/reconstruct/clip_folders.py writes
 ANNOTATION_FILES = ("captions.tsv", "instances.tsv", "masks.safetensors")
 
 
@@ -78,21 +83,79 @@ def measure(folder: Path, config: Path) -> tuple[float, float, str]:
     command = [sys.executable, "-m", "snakemake", "--replace-workflow-config", "--configfile", str(config)]
     start = time.monotonic()
     subprocess.run([*command, "-n", "--quiet", "all"], cwd=folder, check=True, capture_output=True, text=True)
-    seconds = time.monotonic() - start
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    seconds, used = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    memory = used.ru_maxrss / 1024
+    print(f"{seconds:.1f} s on the clock, {used.ru_utime + used.ru_stime:.1f} s of CPU")
     summary = subprocess.run(
         [*command, "--summary"], cwd=folder, check=True, capture_output=True, text=True
     ).stdout
     return seconds, memory, summary
 
 
-def main(*, subjects: int = 30, train_movies: int = 18, test_movies: int = 5, variants: int = 5) -> None:
+@dataclass(frozen=True)
+class Size:
+    """Numbers that a study's bytes follow from: clips of all movies, of test movies, and of all runs together."""
+
+    subjects: int
+    variants: int
+    clips: int
+    test_clips: int
+    run_clips: int
+
+    def units(self) -> dict[str, int]:
+        """How many times the smallest piece of a stage's files is there."""
+        trained = self.subjects * self.variants
+        per_clip = dict.fromkeys(("cut", "annotate", "embed"), self.clips)
+        return per_clip | {
+            "preprocess": self.run_clips,
+            "pretrain": trained,
+            "decouple": trained,
+            "reconstruct": (trained + 1) * self.test_clips,
+            "evaluate": (trained + self.subjects + 2) * self.test_clips,
+        }
+
+
+def size_of(study: Path) -> Size:
+    """The size of a finished study, from its results."""
+    clips = {path.parent.name: len(read_table(path)) for path in study.glob("cut/*/clips.tsv")}
+    test = {path.parent.name for path in study.glob("cut/*/playback.safetensors")}
+    runs = [path.stem.rpartition("_")[0] for path in study.glob("preprocess/*/runs/*.safetensors")]
+    return Size(
+        len(list(study.glob("preprocess/*/train.safetensors"))),
+        len({path.parents[1].name for path in study.glob("pretrain/*/*/model.safetensors")}),
+        sum(clips.values()),
+        sum(clips[movie] for movie in test),
+        sum(clips[movie] for movie in runs),
+    )
+
+
+def bytes_per_unit(study: Path) -> dict[str, float]:
+    """Bytes of each stage of a finished study, per unit."""
+    return {
+        stage: sum(path.stat().st_size for path in (study / stage).rglob("*") if path.is_file()) / units
+        for stage, units in size_of(study).units().items()
+    }
+
+
+def main(
+    *,
+    subjects: int = 30,
+    train_movies: int = 18,
+    test_movies: int = 5,
+    variants: int = 5,
+    clips: int = 240,
+    measured: Path | None = None,
+) -> None:
     """Print the figures.
 
     Parameters
     ----------
     subjects, train_movies, test_movies, variants
         Size of the study.
+    clips
+        Clips per movie (8 minutes have 240).
+    measured
+        Results of a finished study, to give bytes as well.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -104,10 +167,19 @@ def main(*, subjects: int = 30, train_movies: int = 18, test_movies: int = 5, va
         f"{subjects} subjects, {len(table)} runs, {variants} variants: planned in {seconds:.1f} s, {memory:.0f} MB"
     )
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    print("| stage | declared files |\n|---|---|")
+    movies = train_movies + test_movies
+    size = Size(subjects, variants, movies * clips, test_movies * clips, len(table) * clips)
+    each = bytes_per_unit(measured) if measured else {}
+    print("| stage | declared files | GB |\n|---|---|---|")
     for stage, count in stages.items():
-        print(f"| {stage} | {count} |")
-    print(f"| all | {len(lines)} |")
+        known = stage in each
+        print(
+            f"| {stage} | {count} | {each[stage] * size.units()[stage] / 1e9:.1f} |"
+            if known
+            else f"| {stage} | {count} | |"
+        )
+    print(f"| all | {len(lines)} | |")
+    print(f"files in the folders of reconstructed clips: {FILES_PER_CLIP * size.units()['reconstruct']}")
 
 
 if __name__ == "__main__":
