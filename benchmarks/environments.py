@@ -46,12 +46,17 @@ def main() -> None:
     for stage in STEPS:
         texts.setdefault((ROOT / "envs" / f"{stage}.yaml").read_text(), []).append(stage)
     for text, stages in texts.items():
-        (packages,) = [entry["pip"] for entry in yaml.safe_load(text)["dependencies"] if isinstance(entry, dict)]
+        (packages,) = [
+            entry["pip"] for entry in yaml.safe_load(text)["dependencies"] if isinstance(entry, dict)
+        ]
         start = time.monotonic()
         with tempfile.TemporaryDirectory() as name:
             loaded = load_steps(build(Path(name), packages), stages)
         seconds = time.monotonic() - start
-        print(f"{', '.join(stages)}: {len(packages)} pins resolve, {loaded} modules load, {seconds:.0f} s", flush=True)
+        print(
+            f"{', '.join(stages)}: {len(packages)} pins resolve, {loaded} modules load, {seconds:.0f} s",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

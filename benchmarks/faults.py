@@ -21,8 +21,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,10 +28,10 @@ from cyclopts import run
 
 sys.path.insert(0, str(Path(__file__).parent))
 from kill_and_resume import ROOT, artifacts, command, environment
+from own_disk import disk, full_disk, read_only
 
 NAME = "broken"
 TRAIN, TEST, REPEATS = ("seg1", "seg2"), ("test1",), 2
-DISK = "size=300m"
 FINAL = [
     *(f"results/{NAME}/preprocess/subject1/{name}.safetensors" for name in ("train", "test")),
     f"results/{NAME}/preprocess/subject1/quality.json",
@@ -120,19 +118,6 @@ def step(folder: Path, name: str, *options: str) -> None:
     subprocess.run(words, cwd=folder, env=environment(), check=True, capture_output=True)
 
 
-@contextmanager
-def disk(folder: Path) -> Iterator[bool]:
-    """Make `folder` a disk of its own; yields whether that was possible."""
-    folder.mkdir(parents=True, exist_ok=True)
-    mount = ["mount", "-t", "tmpfs", "-o", DISK, "tmpfs", str(folder)]
-    mounted = os.geteuid() == 0 and subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    try:
-        yield mounted
-    finally:
-        if mounted:
-            subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 def start(folder: Path) -> subprocess.Popen[str]:
     """Start the workflow in a process group of its own."""
     return subprocess.Popen(
@@ -199,9 +184,11 @@ def strike(folder: Path, kind: str, moments: random.Random) -> str:
     if kind == "input":
         return changed_input(folder, moments)
     if kind == "fill disk":
-        return on_a_full_disk(folder)
+        with full_disk(folder):
+            return plain_run(folder)[1]
     if kind == "read-only":
-        return on_a_read_only_folder(folder)
+        with read_only(folder / "results"):
+            return plain_run(folder)[1]
     process = start(folder)
     job = wait_for_job(process)
     time.sleep(moments.uniform(0, 1.0))
@@ -235,29 +222,6 @@ def changed_input(folder: Path, moments: random.Random) -> str:
     _, text = plain_run(folder)
     flip_byte(target, position)
     return text
-
-
-def on_a_full_disk(folder: Path) -> str:
-    """Run with 60 kB left."""
-    filler = folder / "filler"
-    with filler.open("wb") as stream:
-        free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
-        os.posix_fallocate(stream.fileno(), 0, max(free - 60_000, 1))
-    try:
-        return plain_run(folder)[1]
-    finally:
-        filler.unlink()
-
-
-def on_a_read_only_folder(folder: Path) -> str:
-    """Run while the results cannot be written to."""
-    results = str(folder / "results")
-    subprocess.run(["mount", "--bind", results, results], check=True)
-    subprocess.run(["mount", "-o", "remount,ro,bind", results], check=True)
-    try:
-        return plain_run(folder)[1]
-    finally:
-        subprocess.run(["umount", "--lazy", results], check=True)
 
 
 def is_final(path: str) -> bool:

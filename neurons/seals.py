@@ -78,8 +78,10 @@ def seal(written: Iterable[Path], read: Mapping[Path, str | None], parts: Iterab
     parts
         Folders that belong to the files written.
     """
-    SEALS.mkdir(parents=True, exist_ok=True)
     made = {_name(path): path for path in written if CHECKED_BY_THEMSELVES not in path.parts}
+    if not made:
+        return
+    SEALS.mkdir(parents=True, exist_ok=True)
     sources = {
         _name(path): {"state": state(path), "hash": content or hash_file(path)}
         for path, content in read.items()
