@@ -74,7 +74,7 @@ def _judge(state: str, pending: bool) -> tuple[str, str]:
     return "done", ""
 
 
-def ask_snakemake(configfile: Path | None, config: Iterable[str]) -> tuple[list[Output], list[str]]:
+def ask_snakemake(configfile: Iterable[Path], config: Iterable[str]) -> tuple[list[Output], list[str]]:
     """Outputs of the configured study, and what the check of the files found.
 
     Raises
@@ -82,7 +82,7 @@ def ask_snakemake(configfile: Path | None, config: Iterable[str]) -> tuple[list[
     InputError
         With Snakemake's own message, if the workflow cannot be planned.
     """
-    options = ["--configfile", str(configfile)] if configfile else []
+    options = ["--configfile", *map(str, configfile)] if configfile else []
     options += ["--config", *config] if config else []
     command = [sys.executable, "-m", "snakemake", "--summary", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -117,13 +117,13 @@ def _reason(kind: str, why: str, members: list[Output]) -> str:
     return f"\n{len(members)} {kind}: {why}.\n  Rules: {named}. The first: {members[0].path}"
 
 
-def status(*, configfile: Path | None = None, config: list[str] | None = None) -> None:
+def status(*, configfile: list[Path] | None = None, config: list[str] | None = None) -> None:
     """Say what is done, stale and missing, and why; nothing is run.
 
     Parameters
     ----------
     configfile
-        Configuration of the study, as for `snakemake --configfile`.
+        Configuration files of the study, as for `snakemake --configfile`.
     config
         Single values, as for `snakemake --config`.
     """
@@ -135,5 +135,5 @@ def status(*, configfile: Path | None = None, config: list[str] | None = None) -
             "A Snakemake works in this folder, or was killed here; in the second case run `snakemake --unlock` first.\n",
             markup=False,
         )
-    outputs, findings = ask_snakemake(configfile, config or [])
+    outputs, findings = ask_snakemake(configfile or [], config or [])
     show(outputs, findings, list(STORIES), console)
