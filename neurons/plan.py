@@ -56,6 +56,7 @@ def plan(config: dict[str, Any], folder: Path) -> Plan:
                 workdir=folder,
             )
             workflow_api.dag(DAGSettings())
+            # The public interface runs or prints a plan but does not hand it out.
             workflow = workflow_api._workflow
             workflow._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True)
             workflow._build_dag()
