@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 CORES ?= all
 
-.PHONY: install demo test format lint lock schema clean
+.PHONY: install demo test format lint lock schema docs clean
 
 install: .venv/.installed
 
@@ -28,6 +28,11 @@ lock:
 
 schema: install
 	$(BIN)/python -m neurons.config_reference
+
+# All that is generated: the above, the environments of the stages with their Dockerfile, and what reruns when.
+docs: schema
+	$(BIN)/python -m neurons.environments
+	$(BIN)/python -m neurons.reruns
 
 format: install
 	$(BIN)/ruff format neurons tests benchmarks

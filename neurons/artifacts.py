@@ -11,11 +11,14 @@ Nothing here stores a time stamp or a machine path: the same inputs give the sam
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import importlib.metadata
 import json
+import math
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,7 +30,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
+
+from neurons.journal import note_read, note_written
 
 PACKAGES = ("numpy", "torch", "transformers", "diffusers", "nibabel", "nilearn")
 CHUNK_BYTES = 1 << 22
@@ -184,8 +190,11 @@ def _identity(file: Path) -> str:
     if file.suffix == ".safetensors":
         content = TensorFile(file).metadata.get("content_hash")
         if content:
+            note_read(file)
             return content
-    return hash_file(file)
+    content = hash_file(file)
+    note_read(file, content)
+    return content
 
 
 @contextmanager
@@ -207,6 +216,7 @@ def atomic(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
+        note_written(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -261,7 +271,11 @@ def write_tensors(
     }
     with atomic(path) as temporary:
         # One key only: safetensors writes several in random order, and the same content must give the same bytes.
-        save_file(arrays, temporary, metadata={HEADER_KEY: json.dumps(facts, sort_keys=True)})
+        try:
+            save_file(arrays, temporary, metadata={HEADER_KEY: json.dumps(facts, sort_keys=True)})
+        except SafetensorError as error:
+            number = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(number[1]) if number else errno.EIO, str(error), str(path)) from error
 
 
 @dataclass(frozen=True)
@@ -277,14 +291,19 @@ class TensorFile:
     path: Path
 
     def _facts(self) -> dict[str, Any]:
-        return json.loads(self._header()[0].get("__metadata__", {}).get(HEADER_KEY, "{}"))
+        try:
+            return dict(json.loads(self._header()[0].get("__metadata__", {}).get(HEADER_KEY, "{}")))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"the facts in the header of {self.path} cannot be read ({error}). Delete it and rerun the workflow."
+            ) from error
 
     def _header(self) -> tuple[dict[str, Any], int]:
         try:
             with Path(self.path).open("rb") as stream:
                 length = int.from_bytes(stream.read(8), "little")
-                return json.loads(stream.read(length)), 8 + length
-        except (OSError, ValueError, MemoryError, OverflowError) as error:
+                return dict(json.loads(stream.read(length))), 8 + length
+        except (OSError, ValueError, TypeError, MemoryError, OverflowError) as error:
             raise InputError(
                 f"{self.path} cannot be read as safetensors ({error}). Delete it and rerun the workflow."
             ) from error
@@ -319,14 +338,27 @@ class TensorFile:
         header, start = self._header()
         if name not in header or name == "__metadata__":
             raise InputError(f"{self.path} has no tensor {name!r}; it has: {', '.join(self.names)}")
-        entry = header[name]
-        shape = tuple(entry["shape"])
-        first, last = entry["data_offsets"]
+        dtype, shape, first, last = self._layout(name, header[name])
         if Path(self.path).stat().st_size < start + last:
             raise InputError(f"{self.path} is truncated (tensor {name!r}). Delete it and rerun the workflow.")
         if first == last:
-            return np.empty(shape, SAFETENSORS_DTYPES[entry["dtype"]])
-        return np.memmap(self.path, SAFETENSORS_DTYPES[entry["dtype"]], "r", start + first, shape)
+            return np.empty(shape, dtype)
+        return np.memmap(self.path, dtype, "r", start + first, shape)
+
+    def _layout(self, name: str, entry: Any) -> tuple[np.dtype, tuple[int, ...], int, int]:
+        try:
+            dtype = np.dtype(SAFETENSORS_DTYPES[entry["dtype"]])
+            shape = tuple(int(length) for length in entry["shape"])
+            first, last = (int(offset) for offset in entry["data_offsets"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"the header of {self.path} does not describe tensor {name!r} ({error}). Delete it and rerun the workflow."
+            ) from error
+        if min((*shape, first), default=0) < 0 or math.prod(shape) * dtype.itemsize != last - first:
+            raise InputError(
+                f"the header of {self.path} contradicts itself (tensor {name!r}). Delete it and rerun the workflow."
+            )
+        return dtype, shape, first, last
 
     def rows(self, name: str, clip_ids: Sequence[str]) -> np.ndarray:
         """Rows of a per-clip tensor for the given clips, in the given order (a copy)."""

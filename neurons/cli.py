@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 from cyclopts import App, Parameter
@@ -9,6 +10,7 @@ from cyclopts import App, Parameter
 from neurons import __version__
 from neurons.artifacts import InputError
 from neurons.console import logger, start_logging
+from neurons.seals import sealing
 
 # The map of the house: stage -> module -> steps. A step's module is imported only when the step is called, since
 # the libraries of some stages take seconds to load; a stage's light steps are apart from its heavy ones for that.
@@ -64,6 +66,8 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
     "report": {"neurons.report.steps": ("page",)},
 }
 
+DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+
 STORIES = {
     "simulate": "Make a study on disk, movies and brains, in the file formats of a real one.",
     "cut": "Movies to clips: frames with time stamps, scene cuts, a clip table.",
@@ -78,6 +82,12 @@ STORIES = {
 }
 
 
+def module_of(stage: str, step: str) -> str:
+    """The module that defines a step, given by its names on the command line."""
+    (module,) = [name for name, steps in STEPS[stage].items() if step.replace("-", "_") in steps]
+    return module
+
+
 def build() -> App:
     """The application, with every step as a command of its stage."""
     lists = Parameter(consume_multiple=True, negative=())
@@ -88,6 +98,7 @@ def build() -> App:
             for step in steps:
                 group.command(f"{module}:{step}", name=step.replace("_", "-"))
         app.command(group)
+    app.command("neurons.status:status", name="status", help="Say what is done, stale and missing, and why.")
     return app
 
 
@@ -95,7 +106,16 @@ def main() -> None:
     """Run a step; a problem in the input is one message without a traceback, and exit code 1."""
     start_logging()
     try:
-        build()()
+        with sealing():
+            build()(result_action="return_none")
     except InputError as error:
         logger.error("%s", error)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in DISK_TROUBLE:
+            raise
+        logger.error(
+            "%s. Nothing half-written is left. Free space (or make the folder writable) and run the same command again.",
+            error,
+        )
         sys.exit(1)

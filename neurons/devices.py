@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 
 from neurons.artifacts import InputError
+from neurons.cards import claim_card
+from neurons.console import logger
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -12,13 +14,20 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 def choose_device(name: str) -> torch.device:
     """The device called `name`: ``auto`` (CUDA if there is one, else CPU), ``cpu``, ``cuda`` or ``cuda:<index>``.
 
+    With ``auto`` and ``cuda`` the job gets a card that no other job of this user has (see `neurons.cards`).
+
     Raises
     ------
     InputError
         If CUDA is asked for and not available.
     """
+    if name in ("auto", "cuda"):
+        claim_card()
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        logger.info("no CUDA device: running on the CPU (compute.device is auto)")
+        return torch.device("cpu")
     device = torch.device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise InputError(

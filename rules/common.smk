@@ -13,8 +13,16 @@ ROOT = Path(workflow.basedir).parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from snakemake.logging import logger
+
 from neurons.config import load
+from neurons.seals import guard
 from neurons.study import read_runs
+
+# Files that are not as their step wrote them, or whose inputs changed under an unchanged time, are made again.
+if workflow.is_main_process:
+    for finding in guard():
+        logger.warning(finding)
 
 validate(config, f"{workflow.basedir}/schemas/config.schema.yaml", set_default=False)
 CONFIG = load(config)
@@ -22,6 +30,10 @@ RUNS = read_runs(Path(CONFIG.study.runs), CONFIG.study)
 
 R = f"results/{CONFIG.study.name}"
 STUDY = CONFIG.study.root
+RUN_OF = {
+    (run["subject"], run["movie"], run["repeat"]): run
+    for run in RUNS.to_dict("records")
+}
 SUBJECTS = list(RUNS["subject"].unique())
 MOVIES = list(RUNS["movie"].unique())
 TRAIN_MOVIES = list(RUNS.loc[RUNS["split"] == "train", "movie"].unique())
@@ -29,9 +41,11 @@ TEST_MOVIES = list(RUNS.loc[RUNS["split"] == "test", "movie"].unique())
 VARIANTS = list(CONFIG.variants)
 CHUNKS = list(range(CONFIG.reconstruct.chunks))
 
-# Every job finds the package in this checkout, and the Python beside this Snakemake unless it has an environment of its
-# own (whose activation puts it first).
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={ROOT}; ")
+# Every job finds the package in this checkout and no package of the user's home, and the Python beside this Snakemake
+# unless it has an environment of its own (whose activation puts it first).
+shell.prefix(
+    f"set -euo pipefail; export PYTHONNOUSERSITE=1 PYTHONPATH={shlex.quote(str(ROOT))}; "
+)
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
 )
@@ -74,14 +88,14 @@ def folder(reference):
     )
 
 
+def growing(first):
+    """A resource that grows with the attempt: `first`, then twice as much, and so on."""
+    return lambda wildcards, attempt: first * attempt
+
+
 def one_run(subject, movie, repeat):
     """The row of the run table for one run."""
-    rows = RUNS[
-        (RUNS["subject"] == subject)
-        & (RUNS["movie"] == movie)
-        & (RUNS["repeat"] == int(repeat))
-    ]
-    return rows.iloc[0]
+    return RUN_OF[subject, movie, int(repeat)]
 
 
 def bold_of(wildcards):

@@ -100,6 +100,7 @@ class TableMasks:
         masks = TensorFile(path)
         self._masks, self._instances = masks["masks"], masks["instance"]
         self._times_s = np.asarray(masks["time_s"])
+        self._check_shapes(path)
         width = masks.metadata.get("width")
         if not isinstance(width, int) or -(-width // 8) != self._masks.shape[-1]:
             raise InputError(
@@ -111,6 +112,15 @@ class TableMasks:
             raise InputError(f"{path} has instances that {instances.name} lacks: {unknown}")
         if (np.diff(self._times_s) <= 0).any():
             raise InputError(f"{path}: `time_s` must ascend")
+
+    def _check_shapes(self, path: Path) -> None:
+        shown, slots, times = self._masks, self._instances, self._times_s
+        alike = shown.shape[:2] == slots.shape and slots.shape[:1] == times.shape
+        if shown.ndim != 4 or shown.dtype != np.uint8 or not alike:
+            raise InputError(
+                f"{path}: expected masks uint8 (T, S, H, bytes), instance (T, S) and time_s (T,); found masks "
+                f"{shown.dtype} {shown.shape}, instance {slots.shape}, time_s {times.shape}"
+            )
 
     def objects(self, view: ClipView, size_px: int) -> list[TrackedObject]:
         """Objects with masks at the times of the clip's frames (nearest stored time, within half a frame)."""
@@ -178,12 +188,17 @@ def _read_mask(path: Path) -> np.ndarray:
 
 def _instance_tags(path: Path) -> dict[int, str]:
     table = read_table(path, ["instance", "tag"])
+    if not pd.api.types.is_integer_dtype(table["instance"]):
+        raise InputError(f"{path}: column instance must hold integers")
     if table["instance"].duplicated().any():
         raise InputError(f"{path}: instance numbers are not unique")
     return dict(zip(table["instance"].astype(int).tolist(), table["tag"].astype(str).tolist(), strict=True))
 
 
 def _check_scenes(scenes: pd.DataFrame, path: Path) -> None:
+    for column in ("start_s", "end_s"):
+        if not pd.api.types.is_numeric_dtype(scenes[column]) or not np.isfinite(scenes[column]).all():
+            raise InputError(f"{path}: column {column} must hold a number in every row")
     start, end = scenes["start_s"].to_numpy(), scenes["end_s"].to_numpy()
     problems = [f"row {row + 1} ends before it starts" for row in np.flatnonzero(end <= start)]
     overlapping = np.flatnonzero(start[1:] < end[:-1] - TIME_TOLERANCE_S)

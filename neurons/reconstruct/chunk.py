@@ -15,6 +15,7 @@ from torch import Tensor
 from neurons.artifacts import InputError, TensorFile, locate, provenance, read_table, seed_for
 from neurons.config import Model, Reconstruct
 from neurons.console import logger, track
+from neurons.journal import note_parts
 from neurons.reconstruct.aggregate import ClipTiming, Decoded, reconstruct
 from neurons.reconstruct.clip_folders import (
     ClipResult,
@@ -152,6 +153,7 @@ def render_chunk(
             f"the video of {len(failed)} clips holds NaN or infinite values: {', '.join(failed)}. All other clips of the "
             "chunk are finished and are kept. Try precision fp32 (compute.precision), or look at the clips' decoded outputs."
         )
+    note_parts(folders)
     hashes = [folder_hash(path) for path in folders]
     return pd.DataFrame({"clip": work.clips, "folder": [path.name for path in folders], "hash": hashes})
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
 
+from neurons.plan import plan
+from neurons.rerun_changes import small_study
+
 ROOT = Path(__file__).parents[2]
+WITH = ("--replace-workflow-config", "--configfile")
 
 
 @dataclass
@@ -23,13 +29,18 @@ class Workflow:
     folder: Path
 
     def snakemake(
-        self, *arguments: str, check: bool = True, timeout: float = 1800
+        self,
+        *arguments: str,
+        check: bool = True,
+        timeout: float = 1800,
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run `snakemake` with the default profile; standard error is joined to standard output."""
         environment = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "OMP_NUM_THREADS": "1",
+            **(environment or {}),
         }
         command = [sys.executable, "-m", "snakemake", *arguments]
         done = subprocess.run(
@@ -82,6 +93,32 @@ def make_workflow(tmp_path_factory) -> Callable[[], Workflow]:
         return Workflow(folder)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def small_finished(tmp_path_factory) -> tuple[Workflow, dict]:
+    """A small study all of whose outputs exist, recorded as made with its configuration; and this configuration."""
+    folder = tmp_path_factory.mktemp("small")
+    base = small_study(folder, yaml.safe_load((ROOT / "config/config.yaml").read_text()))
+    for path in " ".join(plan(base, folder).jobs).split():
+        if path.startswith("results/"):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).touch()
+    (folder / "base.yaml").write_text(yaml.safe_dump(base))
+    workflow = Workflow(folder)
+    workflow.snakemake(*WITH, "base.yaml", "--touch", "--forceall", "--cores", "1")
+    return workflow, base
+
+
+def benchmark(name: str) -> ModuleType:
+    """The program `name` of the folder benchmarks."""
+    if name not in sys.modules:
+        specification = importlib.util.spec_from_file_location(name, ROOT / f"benchmarks/{name}.py")
+        assert specification is not None and specification.loader is not None
+        module = importlib.util.module_from_spec(specification)
+        sys.modules[name] = module
+        specification.loader.exec_module(module)
+    return sys.modules[name]
 
 
 def copy_tree(source: Path, target: Path) -> None:

@@ -1,0 +1,73 @@
+"""Profiles: what they ask for, and jobs through a batch system that is not Slurm."""
+
+import importlib.util
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import ROOT
+
+PROFILES = sorted(path.parent.name for path in (ROOT / "workflow/profiles").glob("*/config.yaml"))
+# A batch system in five lines: runs the script at once, in the background, and prints an id.
+QSUB = """#!/bin/sh
+echo "$@" >> {log}
+for script; do :; done
+sh "$script" > {log}.out 2>&1 &
+echo 7.server
+"""
+
+
+def test_there_is_a_profile_for_each_place():
+    assert PROFILES == ["default", "pbs", "slurm", "slurm-cpu"]
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_profiles_agree_on_what_makes_a_job_run_again(name):
+    profile = yaml.safe_load((ROOT / f"workflow/profiles/{name}/config.yaml").read_text())
+    assert profile["rerun-triggers"] == ["mtime", "params", "input", "code"]
+    assert profile["rerun-incomplete"] is True
+
+
+@pytest.mark.parametrize("name", ["slurm", "slurm-cpu"])
+def test_a_profile_names_only_rules_that_exist(name):
+    rules = {
+        name
+        for path in (ROOT / "rules").glob("*.smk")
+        for name in re.findall(r"^ *rule (\w+):", path.read_text(), re.M)
+    }
+    profile = yaml.safe_load((ROOT / f"workflow/profiles/{name}/config.yaml").read_text())
+    for key in ("set-resources", "groups", "group-components"):
+        assert set(profile.get(key, {})) <= rules
+
+
+def test_every_rule_whose_step_takes_a_device_asks_for_a_gpu():
+    for path in (ROOT / "rules").glob("*.smk"):
+        for rule in re.split(r"^ *rule(?: \w+)?:", path.read_text(), flags=re.MULTILINE)[1:]:
+            body = rule.partition("rule ")[0]
+            assert ("{params.compute}" in body) == ("gpu=gpus()" in body), f"{path.name}: {body[:200]}"
+
+
+def test_never_more_gpu_jobs_at_once_than_the_profile_allows():
+    profile = yaml.safe_load((ROOT / "workflow/profiles/default/config.yaml").read_text())
+    assert profile["resources"] == {"gpu": 1}
+
+
+def test_jobs_go_through_any_batch_system(make_workflow, tmp_path):
+    if importlib.util.find_spec("snakemake_executor_plugin_cluster_generic") is None:
+        pytest.skip("the package snakemake-executor-plugin-cluster-generic is not installed")
+    workflow = make_workflow()
+    log = tmp_path / "qsub.log"
+    qsub = tmp_path / "bin" / "qsub"
+    qsub.parent.mkdir()
+    qsub.write_text(QSUB.format(log=log))
+    qsub.chmod(0o755)
+    target = "results/simulated/simulate/truth/subject1_vertices.parquet"
+    environment = {"PATH": f"{qsub.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    options = ("--workflow-profile", "workflow/profiles/pbs", "--latency-wait", "5")
+    workflow.snakemake(*options, "--", target, environment=environment)
+    assert (workflow.folder / target).is_file()
+    assert "-N simulate_brain -l select=1:ncpus=1:mem=1500mb:ngpus=0 -l walltime=30:00" in log.read_text()
