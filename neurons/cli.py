@@ -35,8 +35,10 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "cut": {"neurons.cut.steps": ("clips", "playback")},
     "preprocess": {
-        "neurons.preprocess.steps": ("run", "gather"),
+        "neurons.preprocess.steps": ("locations", "run", "gather"),
         "neurons.preprocess.selection_steps": ("select", "quality"),
+        "neurons.preprocess.alignment_steps": ("alignment",),
+        "neurons.preprocess.index_steps": ("unpack_cc2017", "index_cc2017"),
     },
     "annotate": {"neurons.annotate.steps": ("clips",)},
     "embed": {"neurons.embed.steps": ("images", "latents", "captions", "concepts")},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from neurons.artifacts import InputError, read_table
 from neurons.config import Study
 
 COLUMNS = ("subject", "split", "movie", "repeat", "bold", "stimulus", "onset_s")
+OPTIONAL = ("confounds", "first_clip", "clips")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 FILE = re.compile(r"[A-Za-z0-9._/ -]+")
 
@@ -27,12 +29,14 @@ def read_runs(path: Path, study: Study) -> pd.DataFrame:
     ----------
     path
         TSV with the columns ``subject, split (train or test), movie, repeat (1, 2, ...), bold, stimulus, onset_s``; one
-        row per run. Paths start from `study.root`; ``onset_s`` is the time from movie onset to scan onset, in s.
+        row per run. Paths start from `study.root`; ``onset_s`` is the time from movie onset to scan onset, in s. Optional:
+        ``confounds`` (path); for released arrays ``first_clip`` and ``clips`` (rows of the arrays).
 
     Returns
     -------
     pandas.DataFrame
-        Sorted by subject, split (training first), movie in natural order, and repeat.
+        Sorted by subject, split (training first), movie in natural order, and repeat, without the runs that
+        `study.exclude` names.
 
     Raises
     ------
@@ -47,6 +51,7 @@ def read_runs(path: Path, study: Study) -> pd.DataFrame:
         )
     runs["repeat"] = runs["repeat"].astype(int)
     runs["onset_s"] = runs["onset_s"].astype(float)
+    runs = runs[~run_names(runs).isin(study.exclude)]
     order = sorted(
         range(len(runs)),
         key=lambda i: (
@@ -59,8 +64,14 @@ def read_runs(path: Path, study: Study) -> pd.DataFrame:
     return runs.iloc[order].reset_index(drop=True)
 
 
+def run_names(runs: pd.DataFrame) -> pd.Series:
+    """``<subject>/<movie>/<repeat>`` of each row, as `study.exclude` names runs."""
+    parts = [runs[column].astype(str) for column in ("subject", "movie", "repeat")]
+    return parts[0] + "/" + parts[1] + "/" + parts[2]
+
+
 def _problems(runs: pd.DataFrame, study: Study) -> list[str]:
-    found = []
+    found: list[str] = []
     if runs.empty:
         return ["it has no rows"]
     for column in COLUMNS:
@@ -80,17 +91,24 @@ def _problems(runs: pd.DataFrame, study: Study) -> list[str]:
     keys = ["subject", "movie", "repeat"]
     for key in runs.loc[runs.duplicated(keys), keys].itertuples(index=False):
         found.append(f"run {key.subject}/{key.movie}/{key.repeat} occurs more than once")
-    for path in runs.loc[runs.duplicated("bold"), "bold"]:
-        found.append(f"the file {path} is named by more than one run")
+    # One scan may hold several movies, each with its own onset; released arrays hold all runs of a split.
+    same = [] if study.source == "released" else runs.loc[runs.duplicated(["bold", "onset_s"]), "bold"]
+    found += [f"the file {path} is named by more than one run" for path in same]
     for movie, rows in runs.groupby("movie"):
         files = sorted(rows["stimulus"].unique())
         if len(rows["split"].unique()) > 1:
             found.append(f"movie {movie} is both train and test: a clip would be trained on and tested on")
         if len(files) > 1:
             found.append(f"movie {movie} has several stimulus files: {files}")
-    train = set(runs.loc[runs["split"] == "train", "movie"])
-    if not found and not set(runs["split"]) >= {"train", "test"}:
-        found.append("it needs both train and test runs")
+    names = run_names(runs)
+    for name in study.exclude:
+        if name not in set(names):
+            near = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.0)
+            found.append(f"study.exclude names {name!r}, which is no run; did you mean {near[0]!r}?")
+    kept = runs[~names.isin(study.exclude)]
+    train = set(kept.loc[kept["split"] == "train", "movie"])
+    if not found and not set(kept["split"]) >= {"train", "test"}:
+        found.append("it needs both train and test runs" + (", after study.exclude" if study.exclude else ""))
     unknown = [movie for movie in study.validation_movies if movie not in train]
     if unknown:
         valid = sorted(train, key=natural_key)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pandas as pd
@@ -94,6 +95,32 @@ def onset_of(wildcards):
     return float(
         one_run(wildcards.subject, wildcards.movie, wildcards.repeat)["onset_s"]
     )
+
+
+def confounds_of(wildcards):
+    """The confounds table of a run, if the configuration names columns of it."""
+    row = one_run(wildcards.subject, wildcards.movie, wildcards.repeat)
+    if not CONFIG.preprocess.confounds or pd.isna(row.get("confounds")):
+        return []
+    return f"{STUDY}/{row['confounds']}"
+
+
+def volume_images(wildcards):
+    """Mask, atlas and names of areas of volumetric runs."""
+    volume = CONFIG.preprocess.volume
+    named = (volume.mask, volume.atlas, volume.labels)
+    return [
+        path.format(subject=wildcards.subject) for path in named if path is not None
+    ]
+
+
+def alignment_settings():
+    """What the alignment check uses of section `preprocess`; what happens to a bad run is decided later."""
+    kept = {
+        "detrend_order": CONFIG.preprocess.detrend_order,
+        "alignment": {"lags": CONFIG.preprocess.alignment.lags},
+    }
+    return json.dumps(kept, sort_keys=True)
 
 
 def runs_of(split=None):

@@ -134,7 +134,7 @@ def choose(t: np.ndarray, p: np.ndarray, settings: Selection) -> tuple[np.ndarra
     if passed.sum() >= settings.minimum:
         return passed, passed
     short = (
-        f"only {passed.sum()} of {len(t)} vertices repeat their response across presentations (t-test over movies, "
+        f"only {passed.sum()} of {len(t)} vertices have a reliable response by {settings.by} (t-test over movies, "
         f"{settings.correction}, p < {settings.alpha:g}), fewer than selection.minimum = {settings.minimum}"
     )
     if not settings.fallback_top:
@@ -158,7 +158,7 @@ def selection_table(z: np.ndarray, constant: np.ndarray, settings: Selection) ->
     Parameters
     ----------
     z
-        Fisher z of the inter-repeat correlation, float64 (movies, vertices).
+        Fisher z of the correlation between repeats, or with a prediction, float64 (movies, vertices).
     constant
         Vertices without signal in some run, bool (vertices,).
     settings
@@ -177,6 +177,39 @@ def selection_table(z: np.ndarray, constant: np.ndarray, settings: Selection) ->
     tested = np.flatnonzero(~constant)
     t, p = one_sided_t(z[:, tested])
     passed, selected = choose(t, p, settings)
+    return _table(z, constant, t, p, settings, passed, selected)
+
+
+def given_table(z: np.ndarray, constant: np.ndarray, wanted: np.ndarray, settings: Selection) -> pd.DataFrame:
+    """As `selection_table`, but the given vertices (bool) are kept without a test, unless they are constant.
+
+    Raises
+    ------
+    InputError
+        If fewer than `minimum` are left.
+    """
+    tested = np.flatnonzero(~constant)
+    t, p = one_sided_t(z[:, tested])
+    passed = (corrected(p, settings.correction) < settings.alpha) & (t > 0)
+    selected = wanted[tested]
+    if selected.sum() < settings.minimum:
+        raise InputError(
+            f"only {selected.sum()} of the {wanted.sum()} wanted vertices are not constant, fewer than selection.minimum = "
+            f"{settings.minimum}"
+        )
+    return _table(z, constant, t, p, settings, passed, selected)
+
+
+def _table(
+    z: np.ndarray,
+    constant: np.ndarray,
+    t: np.ndarray,
+    p: np.ndarray,
+    settings: Selection,
+    passed: np.ndarray,
+    selected: np.ndarray,
+) -> pd.DataFrame:
+    tested = np.flatnonzero(~constant)
     table = pd.DataFrame({"grayordinate": np.arange(z.shape[1]), "r": np.tanh(z).mean(axis=0)})
     for name, values, untested in (
         ("t", t, 0.0),

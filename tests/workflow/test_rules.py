@@ -10,13 +10,20 @@ import yaml
 from neurons.cli import STEPS
 from tests.workflow.conftest import ROOT
 
-CALLED_BY_HAND = {("simulate", "run_table"), ("evaluate", "videos")}
+CALLED_BY_HAND = {
+    ("simulate", "run_table"),
+    ("preprocess", "unpack_cc2017"),
+    ("preprocess", "index_cc2017"),
+    ("evaluate", "videos"),
+}
 # Options that a rule gives only if there is something to give, by the name of the parameter that holds them.
 GIVEN_BY_PARAMETERS = {
     "{params.compute}": {"device", "precision", "threads"},
     "{params.tasks}": {"decoded", "table"},
     "{params.decoded}": {"decoded"},
     "{params.published}": {"published"},
+    "{params.confounds}": {"confounds"},
+    "{params.tail}": {"tail_s"},
 }
 RULES = {path.stem: path.read_text() for path in (ROOT / "rules").glob("*.smk")}
 
