@@ -8,7 +8,7 @@ from pathlib import Path
 
 from neurons.artifacts import InputError, provenance, write_table
 from neurons.console import logger, track
-from neurons.preprocess import archives, cc2017
+from neurons.preprocess import archives, bids, cc2017
 
 
 def unpack_cc2017(*, archive: list[Path], folder: Path) -> None:
@@ -119,3 +119,56 @@ def _missing(root: Path, index: cc2017.Index, subjects: int) -> str:
     )
     listed = "\n".join(f"- {text}" for text in index.missing)
     return f"{root} has {len(index.rows)} of {expected} runs of cc2017. Missing:\n{listed}\n{hint}"
+
+
+def index_bids(
+    folder: Path,
+    *,
+    test_movies: list[str],
+    derivatives: Path | None = None,
+    space: str = bids.CIFTI_SPACE,
+    task: str | None = None,
+    runs: Path = Path("config/runs/own-study.tsv"),
+) -> None:
+    """Write the run table of a BIDS study that fMRIPrep has processed; everything that is wrong is listed at once.
+
+    Which movie was shown when comes from the events: rows whose `stim_file` is a movie below ``stimuli/``. A scan may show
+    several movies; showings of a movie are numbered in the order of sessions, runs and onsets.
+
+    Parameters
+    ----------
+    folder
+        BIDS folder (``sub-*/func/*_events.tsv``, ``stimuli/``).
+    test_movies
+        Movies to test on, by name (the file's name without its ending); all others are for training.
+    derivatives
+        Folder of fMRIPrep's output, within `folder`; ``derivatives/fmriprep`` if not given.
+    space
+        ``fsLR`` for CIFTI-91k, or the space of NIfTI volumes, such as ``MNI152NLin2009cAsym``.
+    task
+        Only scans of this task.
+    runs
+        Run table to write (TSV).
+    """
+    scans = bids.find_scans(derivatives or folder / "derivatives" / "fmriprep", space, task)
+    table, problems = bids.run_table(folder, scans, test_movies)
+    times = bids.repetition_times(scans)
+    if len(times) > 1:
+        listed = "; ".join(f"{time} s: {len(names)} runs, such as {names[0]}" for time, names in times.items())
+        problems.append(f"runs state different repetition times ({listed}): one study has one")
+    if problems:
+        listed = "\n".join(f"- {text}" for text in problems)
+        raise InputError(f"the study {folder} cannot be indexed:\n{listed}")
+    parameters = {"space": space, "task": task, "test_movies": test_movies}
+    write_table(runs, table, provenance("preprocess index_bids", {}, parameters))
+    logger.info(
+        "%s: %d runs of %d subjects, %d movies; in the configuration set study.root to %s, study.repetition_time_s to %s, "
+        "preprocess.space to %s",
+        runs,
+        len(table),
+        table["subject"].nunique(),
+        table["movie"].nunique(),
+        folder,
+        next(iter(times)),
+        "fsLR_91k" if space == bids.CIFTI_SPACE else "volume",
+    )
