@@ -16,6 +16,7 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
     "simulate": {
         "neurons.simulate.steps": ("run_table", "brain", "run"),
         "neurons.simulate.movie_steps": ("movie",),
+        "neurons.simulate.layout_steps": ("bids", "released"),
         "neurons.simulate.miniatures.steps_recognition": (
             "train_clip",
             "train_captioner",
@@ -33,12 +34,16 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
         "neurons.simulate.miniatures.steps_pictures": ("train_control", "train_unclip"),
         "neurons.simulate.miniatures.steps_judging": ("judge_diffusion",),
     },
-    "cut": {"neurons.cut.steps": ("clips", "playback")},
+    "cut": {
+        "neurons.cut.steps": ("clips", "playback"),
+        "neurons.cut.released_steps": ("released", "released_playback"),
+    },
     "preprocess": {
         "neurons.preprocess.steps": ("locations", "run", "gather"),
         "neurons.preprocess.selection_steps": ("select", "quality"),
         "neurons.preprocess.alignment_steps": ("alignment",),
-        "neurons.preprocess.index_steps": ("unpack_cc2017", "index_cc2017"),
+        "neurons.preprocess.released_steps": ("released_locations", "released_run", "released_captions"),
+        "neurons.preprocess.index_steps": ("unpack_cc2017", "index_cc2017", "index_bids", "index_released"),
     },
     "annotate": {"neurons.annotate.steps": ("clips",)},
     "embed": {"neurons.embed.steps": ("images", "latents", "captions", "concepts")},

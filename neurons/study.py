@@ -12,7 +12,6 @@ from neurons.artifacts import InputError, read_table
 from neurons.config import Study
 
 COLUMNS = ("subject", "split", "movie", "repeat", "bold", "stimulus", "onset_s")
-OPTIONAL = ("confounds", "first_clip", "clips")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 FILE = re.compile(r"[A-Za-z0-9._/ -]+")
 
@@ -64,6 +63,30 @@ def read_runs(path: Path, study: Study) -> pd.DataFrame:
     return runs.iloc[order].reset_index(drop=True)
 
 
+def check_files(runs: pd.DataFrame, root: Path) -> None:
+    """Check that the files of a study exist.
+
+    Raises
+    ------
+    InputError
+        Listing every missing file, subject by subject.
+    """
+    columns = [name for name in ("bold", "confounds") if name in runs]
+    named = {subject: rows[columns].stack() for subject, rows in runs.groupby("subject", sort=False)}
+    named["movies"] = runs["stimulus"]
+    missing = {
+        owner: sorted({path for path in paths if not (root / path).is_file()}, key=natural_key)
+        for owner, paths in named.items()
+    }
+    if any(missing.values()):
+        listed = "\n".join(f"- {owner}: {', '.join(paths)}" for owner, paths in missing.items() if paths)
+        count = sum(map(len, missing.values()))
+        raise InputError(
+            f"{count} files of the run table are not below {root} (study.root):\n{listed}\nFetch them, correct the run "
+            "table, or leave runs out (study.exclude)."
+        )
+
+
 def run_names(runs: pd.DataFrame) -> pd.Series:
     """``<subject>/<movie>/<repeat>`` of each row, as `study.exclude` names runs."""
     parts = [runs[column].astype(str) for column in ("subject", "movie", "repeat")]
@@ -74,7 +97,13 @@ def _problems(runs: pd.DataFrame, study: Study) -> list[str]:
     found: list[str] = []
     if runs.empty:
         return ["it has no rows"]
-    for column in COLUMNS:
+    needed = (*COLUMNS, "first_clip", "clips") if study.source == "released" else COLUMNS
+    absent = [column for column in needed if column not in runs]
+    if absent:
+        return [
+            f"it lacks the columns {absent} of released arrays; write it with `neurons preprocess index-released`"
+        ]
+    for column in needed:
         empty = runs.index[runs[column].isna()]
         if len(empty):
             return [f"column {column} is empty in {len(empty)} rows, the first is row {empty[0] + 1}"]

@@ -13,11 +13,13 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from neurons.config import load
-from neurons.study import read_runs
+from neurons.study import check_files, read_runs
 
 validate(config, f"{workflow.basedir}/schemas/config.schema.yaml", set_default=False)
 CONFIG = load(config)
 RUNS = read_runs(Path(CONFIG.study.runs), CONFIG.study)
+if CONFIG.study.source != "simulated":
+    check_files(RUNS, Path(CONFIG.study.root))
 
 R = f"results/{CONFIG.study.name}"
 STUDY = CONFIG.study.root
@@ -98,11 +100,22 @@ def onset_of(wildcards):
 
 
 def confounds_of(wildcards):
-    """The confounds table of a run, if the configuration names columns of it."""
+    """The confounds table of a run, if the run table has one."""
     row = one_run(wildcards.subject, wildcards.movie, wildcards.repeat)
-    if not CONFIG.preprocess.confounds or pd.isna(row.get("confounds")):
+    if pd.isna(row.get("confounds")):
         return []
     return f"{STUDY}/{row['confounds']}"
+
+
+def rows_of_movie(wildcards):
+    """Where the clips of a movie are in released arrays: the first row, and how many."""
+    row = RUNS[RUNS["movie"] == wildcards.movie].iloc[0]
+    return int(row["first_clip"]), int(row["clips"])
+
+
+def array_of(wildcards):
+    """A released array of a subject's responses."""
+    return f"{STUDY}/{RUNS.loc[RUNS['subject'] == wildcards.subject, 'bold'].iloc[0]}"
 
 
 def volume_images(wildcards):

@@ -7,71 +7,125 @@ a run that does not follow its movie stops the workflow at `gather`, after its l
 the place of runs with `study.source: released`.
 """
 
+if CONFIG.study.source == "released":
 
-rule preprocess_locations:
-    input:
-        images=volume_images,
-    output:
-        locations=f"{R}/preprocess/{{subject}}/locations.parquet",
-    log:
-        f"{R}/logs/preprocess/locations/{{subject}}.log",
-    benchmark:
-        f"{R}/benchmarks/preprocess/locations/{{subject}}.tsv"
-    conda:
-        "../envs/preprocess.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        space=CONFIG.preprocess.space,
-        settings=json.dumps(
-            CONFIG.preprocess.volume.model_dump(mode="json"), sort_keys=True
-        ),
-    message:
-        "List where {wildcards.subject} was measured"
-    shell:
-        "python -m neurons preprocess locations --subject {wildcards.subject} --space {params.space}"
-        " --settings {params.settings:q} --locations {output.locations:q} 2> {log:q}"
+    rule preprocess_released_locations:
+        input:
+            array=array_of,
+        output:
+            locations=f"{R}/preprocess/{{subject}}/locations.parquet",
+        log:
+            f"{R}/logs/preprocess/released_locations/{{subject}}.log",
+        benchmark:
+            f"{R}/benchmarks/preprocess/released_locations/{{subject}}.tsv"
+        conda:
+            "../envs/preprocess.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        message:
+            "Number the vertices of {wildcards.subject}, whose places are not published"
+        shell:
+            "python -m neurons preprocess released-locations --array {input.array:q}"
+            " --subject {wildcards.subject} --locations {output.locations:q} 2> {log:q}"
 
+    rule preprocess_released_run:
+        input:
+            array=bold_of,
+            clips=f"{R}/cut/{{movie}}/clips.tsv",
+        output:
+            responses=f"{R}/preprocess/{{subject}}/runs/{{movie}}_{{repeat}}.safetensors",
+        log:
+            f"{R}/logs/preprocess/released_run/{{subject}}_{{movie}}_{{repeat}}.log",
+        benchmark:
+            f"{R}/benchmarks/preprocess/released_run/{{subject}}_{{movie}}_{{repeat}}.tsv"
+        conda:
+            "../envs/preprocess.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            first_clip=lambda wildcards: rows_of_movie(wildcards)[0],
+        message:
+            "Take {wildcards.subject}, {wildcards.movie}, repeat {wildcards.repeat} out of the released responses"
+        shell:
+            "python -m neurons preprocess released-run --array {input.array:q} --subject {wildcards.subject}"
+            " --movie {wildcards.movie} --repeat {wildcards.repeat} --first-clip {params.first_clip}"
+            " --clips {input.clips:q} --responses {output.responses:q} 2> {log:q}"
 
-rule preprocess_run:
-    input:
-        bold=bold_of,
-        clips=f"{R}/cut/{{movie}}/clips.tsv",
-        locations=f"{R}/preprocess/{{subject}}/locations.parquet",
-        confounds=confounds_of,
-    output:
-        responses=f"{R}/preprocess/{{subject}}/runs/{{movie}}_{{repeat}}.safetensors",
-    log:
-        f"{R}/logs/preprocess/run/{{subject}}_{{movie}}_{{repeat}}.log",
-    benchmark:
-        f"{R}/benchmarks/preprocess/run/{{subject}}_{{movie}}_{{repeat}}.tsv"
-    conda:
-        "../envs/preprocess.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        settings=settings("preprocess", without=["selection", "volume", "alignment"]),
-        onset_s=onset_of,
-        clip_s=CONFIG.study.clip_s,
-        repetition_time_s=CONFIG.study.repetition_time_s,
-        tail=(
-            "" if CONFIG.study.tail_s is None else f"--tail-s {CONFIG.study.tail_s}"
-        ),
-        confounds=lambda wildcards, input: (
-            f"--confounds {shlex.quote(input.confounds)}" if input.confounds else ""
-        ),
-    message:
-        "Preprocess {wildcards.subject}, {wildcards.movie}, repeat {wildcards.repeat}"
-    shell:
-        "python -m neurons preprocess run --bold {input.bold:q} --subject {wildcards.subject}"
-        " --movie {wildcards.movie} --repeat {wildcards.repeat} --clips {input.clips:q}"
-        " --locations {input.locations:q} {params.confounds} {params.tail}"
-        " --onset-s {params.onset_s} --clip-s {params.clip_s} --repetition-time-s {params.repetition_time_s}"
-        " --settings {params.settings:q} --responses {output.responses:q} 2> {log:q}"
+else:
+
+    rule preprocess_locations:
+        input:
+            images=volume_images,
+        output:
+            locations=f"{R}/preprocess/{{subject}}/locations.parquet",
+        log:
+            f"{R}/logs/preprocess/locations/{{subject}}.log",
+        benchmark:
+            f"{R}/benchmarks/preprocess/locations/{{subject}}.tsv"
+        conda:
+            "../envs/preprocess.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            space=CONFIG.preprocess.space,
+            settings=json.dumps(
+                CONFIG.preprocess.volume.model_dump(mode="json"), sort_keys=True
+            ),
+        message:
+            "List where {wildcards.subject} was measured"
+        shell:
+            "python -m neurons preprocess locations --subject {wildcards.subject} --space {params.space}"
+            " --settings {params.settings:q} --locations {output.locations:q} 2> {log:q}"
+
+    rule preprocess_run:
+        input:
+            bold=bold_of,
+            clips=f"{R}/cut/{{movie}}/clips.tsv",
+            locations=f"{R}/preprocess/{{subject}}/locations.parquet",
+            confounds=confounds_of,
+        output:
+            responses=f"{R}/preprocess/{{subject}}/runs/{{movie}}_{{repeat}}.safetensors",
+        log:
+            f"{R}/logs/preprocess/run/{{subject}}_{{movie}}_{{repeat}}.log",
+        benchmark:
+            f"{R}/benchmarks/preprocess/run/{{subject}}_{{movie}}_{{repeat}}.tsv"
+        conda:
+            "../envs/preprocess.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            settings=settings(
+                "preprocess", without=["selection", "volume", "alignment"]
+            ),
+            onset_s=onset_of,
+            clip_s=CONFIG.study.clip_s,
+            repetition_time_s=CONFIG.study.repetition_time_s,
+            tail=(
+                ""
+                if CONFIG.study.tail_s is None
+                else f"--tail-s {CONFIG.study.tail_s}"
+            ),
+            confounds=lambda wildcards, input: (
+                f"--confounds {shlex.quote(input.confounds)}"
+                if input.confounds
+                else ""
+            ),
+        message:
+            "Preprocess {wildcards.subject}, {wildcards.movie}, repeat {wildcards.repeat}"
+        shell:
+            "python -m neurons preprocess run --bold {input.bold:q} --subject {wildcards.subject}"
+            " --movie {wildcards.movie} --repeat {wildcards.repeat} --clips {input.clips:q}"
+            " --locations {input.locations:q} {params.confounds} {params.tail}"
+            " --onset-s {params.onset_s} --clip-s {params.clip_s} --repetition-time-s {params.repetition_time_s}"
+            " --settings {params.settings:q} --responses {output.responses:q} 2> {log:q}"
 
 
 rule preprocess_select:

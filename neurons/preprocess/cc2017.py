@@ -24,6 +24,8 @@ MOVIES: dict[str, str] = {
     **{f"test{number}": "test" for number in range(1, 6)},
 }
 """Split of each movie."""
+TRAIN_MOVIES = tuple(movie for movie, split in MOVIES.items() if split == "train")
+TEST_MOVIES = tuple(movie for movie, split in MOVIES.items() if split == "test")
 REPEATS = {"train": 2, "test": 10}
 MOVIE_S, TAIL_S, REPETITION_TIME_S = 480.0, 12.0, 2.0
 OUT_OF_STEP = {

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from neurons.artifacts import InputError, read_table
 from neurons.preprocess.standardise import polynomial_basis
@@ -51,6 +52,14 @@ def read_confounds(path: Path, wanted: list[str], volumes: int) -> np.ndarray:
             f"{path}: the columns {empty} hold no number; leave them out of preprocess.confounds"
         )
     return values.fillna(values.mean()).to_numpy(np.float64)
+
+
+def framewise_displacement(path: Path) -> float | None:
+    """Mean head movement from volume to volume, in mm; None if the table does not have it (`framewise_displacement`)."""
+    table = read_table(path)
+    if "framewise_displacement" not in table:
+        return None
+    return float(pd.to_numeric(table["framewise_displacement"], errors="coerce").mean())
 
 
 def regress_out(courses: np.ndarray, confounds: np.ndarray, order: int) -> None:

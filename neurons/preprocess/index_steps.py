@@ -9,6 +9,7 @@ from pathlib import Path
 from neurons.artifacts import InputError, provenance, write_table
 from neurons.console import logger, track
 from neurons.preprocess import archives, bids, cc2017
+from neurons.released import run_table
 
 
 def unpack_cc2017(*, archive: list[Path], folder: Path) -> None:
@@ -154,7 +155,9 @@ def index_bids(
     table, problems = bids.run_table(folder, scans, test_movies)
     times = bids.repetition_times(scans)
     if len(times) > 1:
-        listed = "; ".join(f"{time} s: {len(names)} runs, such as {names[0]}" for time, names in times.items())
+        listed = "; ".join(
+            f"{time} s: {len(names)} runs, such as {names[0]}" for time, names in times.items()
+        )
         problems.append(f"runs state different repetition times ({listed}): one study has one")
     if problems:
         listed = "\n".join(f"- {text}" for text in problems)
@@ -172,3 +175,29 @@ def index_bids(
         next(iter(times)),
         "fsLR_91k" if space == bids.CIFTI_SPACE else "volume",
     )
+
+
+def index_released(
+    folder: Path,
+    *,
+    runs: Path = Path("config/runs/released.tsv"),
+    subjects: tuple[str, ...] = cc2017.SUBJECTS,
+    train_movies: tuple[str, ...] = cc2017.TRAIN_MOVIES,
+    test_movies: tuple[str, ...] = cc2017.TEST_MOVIES,
+) -> None:
+    """Write the run table of the arrays that NeuroClips released.
+
+    Parameters
+    ----------
+    folder
+        Holds ``subj0*_fmri.pt`` and ``GT_*_3fps.pt``.
+    runs
+        Run table to write (TSV).
+    subjects
+        Subjects to index.
+    train_movies, test_movies
+        Movies in the order of the arrays.
+    """
+    table = run_table(folder, subjects, {"train": train_movies, "test": test_movies})
+    write_table(runs, table, provenance("preprocess index_released", {}, {"subjects": list(subjects)}))
+    logger.info("%s: %d runs of %d subjects; set study.root to %s", runs, len(table), len(subjects), folder)

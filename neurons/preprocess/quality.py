@@ -15,7 +15,8 @@ from neurons.preprocess.runs import Run
 TOP_VERTICES = 1000
 TOP_AREAS = 20
 FACTS = (
-    "kind", "split", "movie", "repeat", "clips", "volumes", "header_repetition_time_s", "tsnr", "constant", "spikes",
+    "kind", "split", "movie", "repeat", "clips", "volumes", "header_repetition_time_s", "tsnr",
+    "framewise_displacement_mm", "constant", "spikes",
     "spike_clips",
 )  # fmt: skip
 FROM_ALIGNMENT = (
@@ -115,6 +116,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "volumes": facts["volumes"],
         "header_repetition_time_s": facts["header_repetition_time_s"],
         "tsnr": facts["tsnr"],
+        "framewise_displacement_mm": facts["framewise_displacement_mm"],
         "constant": facts["constant"],
         "spikes": facts["spikes"],
         "spike_clips": len(facts["spike_clips"]),
@@ -203,7 +205,7 @@ def summarise(
             "not_visual": _median(r[usable & ~visual]),
             **{group: _median(r[members]) for group, members in groups.items()},
         },
-        "tsnr": _median(runs["tsnr"].to_numpy(dtype=np.float64)),
+        "tsnr": _median(runs["tsnr"].dropna().to_numpy(dtype=np.float64)),
         "spikes": int(runs["spikes"].sum()),
         "areas": [dict(row) for row in best.to_dict("records")],
     }

@@ -152,9 +152,9 @@ def quality(
     from neurons.preprocess.picture import draw  # matplotlib takes a second to import: only where it is used
 
     vertices = read_table(selection, ["grayordinate", "r", "selected", "passed", "constant"])
-    where = read_table(locations, COLUMNS).fillna({"area": ""})
+    where = read_table(locations, COLUMNS)
     checked = read_table(alignment, ["movie", "repeat", *qualities.FROM_ALIGNMENT])
-    checked = checked.fillna({"level": "", "flag": ""})
+    checked = checked.astype({"level": object, "flag": object}).fillna({"level": "", "flag": ""})
     training = set(gathering.selection_runs(selection).values())
     movies = by_movie(runs, subject)
     rows = qualities.run_table(movies, vertices, training, checked)

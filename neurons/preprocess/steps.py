@@ -21,13 +21,14 @@ from neurons.console import logger
 from neurons.preprocess import gathering
 from neurons.preprocess.alignment_steps import refuse_misaligned
 from neurons.preprocess.cifti import BoldRun, open_run
-from neurons.preprocess.confounds import read_confounds, regress_out
+from neurons.preprocess.confounds import framewise_displacement, read_confounds, regress_out
 from neurons.preprocess.images import VolumeRun, open_volume_run
 from neurons.preprocess.locations import VOXEL_COLUMNS, cortex_locations, voxel_locations
 from neurons.preprocess.runs import Run, by_movie
 from neurons.preprocess.standardise import spikes, standardise
 from neurons.preprocess.timing import Timing, clip_courses, clip_weights
 
+LARGE_MOVEMENT_MM = 0.5
 SPIKE_VOLUME = 0.01
 """Share of vertices that must spike together for a volume to be listed."""
 
@@ -88,7 +89,8 @@ def run(
     locations
         From `locations`.
     confounds
-        Confounds table of the run, if `settings.confounds` names columns.
+        Confounds table of the run, if there is one: head movement is recorded, and what `settings.confounds` names is
+        regressed out.
     onset_s
         Movie time at which the scan began, in s.
     clip_s
@@ -131,6 +133,9 @@ def run(
     spiking = spikes(courses)
     if not valid.all():
         logger.warning("run %s: %d vertices are constant and will not be used", name, (~valid).sum())
+    moved_mm = None if confounds is None else framewise_displacement(confounds)
+    if moved_mm is not None and moved_mm > LARGE_MOVEMENT_MM:
+        logger.warning("run %s: the head moved by %.2f mm from volume to volume, on average", name, moved_mm)
     facts = {
         "volumes": bold_run.volumes,
         "first_volume": int(np.flatnonzero(weights[0])[0]),
@@ -139,6 +144,7 @@ def run(
         "tsnr": float(np.median(tsnr[valid])) if valid.any() else 0.0,
         "constant": int((~valid).sum()),
         "spikes": int(spiking.sum()),
+        "framewise_displacement_mm": moved_mm,
         "spike_clips": np.flatnonzero(spiking.mean(axis=0) > SPIKE_VOLUME).tolist(),
     }
     parameters = {

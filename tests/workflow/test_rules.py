@@ -14,6 +14,11 @@ CALLED_BY_HAND = {
     ("simulate", "run_table"),
     ("preprocess", "unpack_cc2017"),
     ("preprocess", "index_cc2017"),
+    ("preprocess", "index_bids"),
+    ("preprocess", "index_released"),
+    ("preprocess", "released_captions"),
+    ("simulate", "bids"),
+    ("simulate", "released"),
     ("evaluate", "videos"),
 }
 # Options that a rule gives only if there is something to give, by the name of the parameter that holds them.
