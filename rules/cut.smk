@@ -28,12 +28,12 @@ if CONFIG.study.source == "released":
             settings=settings("cut", only=["frames_per_clip", "phase", "frame_size_px"]),
             clip_s=CONFIG.study.clip_s,
             first_clip=lambda wildcards: rows_of_movie(wildcards)[0],
-            count=lambda wildcards: rows_of_movie(wildcards)[1],
+            number=lambda wildcards: rows_of_movie(wildcards)[1],
         message:
             "Take the clips of {wildcards.movie} out of the released frames"
         shell:
             "python -m neurons cut released --array {input.array:q} --movie {wildcards.movie}"
-            " --first-clip {params.first_clip} --count {params.count} --clip-s {params.clip_s}"
+            " --first-clip {params.first_clip} --count {params.number} --clip-s {params.clip_s}"
             " --settings {params.settings:q} --frames {output.frames:q} --clips {output.clips:q}"
             " --facts {output.facts:q} 2> {log:q}"
 
