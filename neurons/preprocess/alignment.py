@@ -5,11 +5,15 @@ be; only the responses tell. Two independent questions are asked of each run: at
 of the other showings of its movie, and at which lag, and to which movie, does it fit the responses that an encoding model
 (luminance, contrast, motion) predicts from the other movies? The second also works with a single showing, and finds what
 befell all showings alike.
+
+How large a correlation arises by chance depends on how alike vertices are, not only on the number of clips. So it is
+measured: the same numbers for what belongs to other movies. A run is only called wrong if another lag or movie stands out
+from that by `CLEAR` times, and exceeds what the run has in step by as much.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +21,8 @@ import pandas as pd
 
 from neurons.preprocess.reliability import correlation
 from neurons.preprocess.stimulus import Encoding, shifted
+
+Middle = Callable[[np.ndarray], np.floating]
 
 CANDIDATES = 4000
 """Most reliable vertices among which the encoding model looks for those that it predicts."""
@@ -26,6 +32,10 @@ LOW_SHARE = 1 / 3
 """Agreement below this share of the median run of the split is low."""
 FORGIVEN = 1
 """Lag in clips that the whole study may have against the stimulus: haemodynamic responses differ between people."""
+CLEAR = 4.0
+"""Chance levels (root mean square over other movies and lags) by which a lag or a movie must stand out."""
+FOREIGN = 5
+"""Other movies that chance is measured with, at most."""
 CERTAIN = 0.5
 """Of two showings that disagree, the one is to blame whose fit to the stimulus moves by this share of the other's."""
 
@@ -55,9 +65,37 @@ def best(profile: Mapping[int, float]) -> int:
     return max(profile, key=lambda lag: (profile[lag], -abs(lag)))
 
 
-def noise(clips: int) -> float:
-    """What a correlation may exceed another by chance: half a standard error."""
-    return 0.5 / float(np.sqrt(clips))
+def chance_profile(own: np.ndarray, foreign: Sequence[np.ndarray], lags: int, middle: Middle) -> float:
+    """Root mean square of the correlations that a run has with what belongs to other movies, at all lags.
+
+    Parameters
+    ----------
+    own
+        Responses (clips, vertices).
+    foreign
+        Responses or predictions (clips, vertices) of other movies; longer ones are cut off.
+    lags
+        Clips searched each way.
+    middle
+        Of the correlations over vertices: ``numpy.median`` or ``numpy.mean``, as the profile has it.
+
+    Returns
+    -------
+    float
+        Infinite without other movies: nothing can be said to stand out.
+    """
+    values = []
+    for other in foreign[:FOREIGN]:
+        clips = min(len(own), len(other))
+        reach = min(lags, clips // 4)
+        pairs = (shifted(own[:clips], other[:clips], lag) for lag in range(-reach, reach + 1))
+        values += [float(middle(correlation(*pair))) for pair in pairs]
+    return float(np.sqrt(np.mean(np.square(values)))) if values else float("inf")
+
+
+def stands_out(value: float, in_step: float, chance: float) -> bool:
+    """Whether a correlation at another lag, or with another movie, is better than in step, by more than chance."""
+    return value - max(in_step, 0.0) > CLEAR * chance
 
 
 def predictable(encoding: Encoding, responses: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -81,21 +119,37 @@ def predictable(encoding: Encoding, responses: Mapping[str, np.ndarray]) -> np.n
 
 def study_profile(
     features: Mapping[str, np.ndarray], responses: Mapping[str, np.ndarray], lags: int
-) -> dict[int, float]:
+) -> tuple[dict[int, float], float]:
     """How well held-out training movies are predicted if all responses are taken to come `lag` clips late.
 
     A wrong onset of every run, or a wrong delay, shows here only: repeats agree with each other all the same.
+
+    Returns
+    -------
+    tuple
+        Mean correlation of the best predicted vertices by lag; and the SD of that number if predictions are given to other
+        movies (over ways to exchange movies and lags).
     """
     lags = min(lags, min(len(own) for own in responses.values()) // 4)
-    return {lag: _held_out_r(Encoding(features), responses, lag) for lag in range(-lags, lags + 1)}
+    profile, exchanged = {}, []
+    for lag in range(-lags, lags + 1):
+        encoding = Encoding(features)
+        for movie, own in responses.items():
+            encoding.learn(movie, own, lag)
+        predictions = [encoding.predict(movie) for movie in responses]
+        measured = list(responses.values())
+        profile[lag] = _best_r(measured, predictions, lag)
+        for step in range(1, min(FOREIGN, len(measured) - 1) + 1):
+            exchanged.append(_best_r(measured, predictions[step:] + predictions[:step], lag))
+    return profile, float(np.std(exchanged)) if len(exchanged) > 1 else float("inf")
 
 
-def _held_out_r(encoding: Encoding, responses: Mapping[str, np.ndarray], lag: int) -> float:
-    for movie, own in responses.items():
-        encoding.learn(movie, own, lag)
-    r = [correlation(*shifted(own, encoding.predict(movie), lag)) for movie, own in responses.items()]
-    over_movies = np.mean(r, axis=0)
-    return float(np.sort(over_movies)[-PREDICTED:].mean())
+def _best_r(measured: Sequence[np.ndarray], predictions: Sequence[np.ndarray], lag: int) -> float:
+    r = []
+    for own, predicted in zip(measured, predictions, strict=True):
+        clips = min(len(own), len(predicted))
+        r.append(correlation(*shifted(own[:clips], predicted[:clips], lag)))
+    return float(np.sort(np.mean(r, axis=0))[-PREDICTED:].mean())
 
 
 def stimulus_row(
@@ -115,7 +169,8 @@ def stimulus_row(
     Returns
     -------
     dict
-        `stimulus_profile` (by lag), `stimulus_lag_clips`, `stimulus_r_lag`, `stimulus_r`, `best_movie`, `best_movie_r`.
+        `stimulus_profile` (by lag), `stimulus_lag_clips`, `stimulus_r_lag`, `stimulus_r`, `best_movie`, `best_movie_r`,
+        `stimulus_chance`.
     """
     lags = min(lags, len(own) // 4)
     profile = {
@@ -129,7 +184,9 @@ def stimulus_row(
     }
     nearest = max(by_movie, key=lambda name: (by_movie[name], name == movie))
     lag = best(profile)
+    foreign = [predicted for name, predicted in predictions.items() if name not in (movie, nearest)]
     return {
+        "stimulus_chance": chance_profile(own, foreign, lags, np.mean),
         "stimulus_profile": profile,
         "stimulus_lag_clips": lag,
         "stimulus_r_lag": profile[lag],
@@ -145,8 +202,9 @@ def judge(table: pd.DataFrame, clip_s: float) -> pd.DataFrame:
     Parameters
     ----------
     table
-        Per run `split, movie, repeat, clips, lag_clips, r_lag, r_lag_0, r_top, stimulus_lag_clips, stimulus_r_lag,
-        stimulus_r, best_movie, best_movie_r`; values that do not exist (a single showing) are missing.
+        Per run `split, movie, repeat, lag_clips, r_lag, r_lag_0, r_top, chance, stimulus_profile, stimulus_lag_clips,
+        stimulus_r_lag, stimulus_r, stimulus_chance, best_movie, best_movie_r`; values that do not exist (a single showing)
+        are missing.
     clip_s
         Length of a clip, in s.
 
@@ -169,7 +227,7 @@ LOW_TEXT = "hardly agrees with the other repeats: a bad recording, or wrong in a
 
 def _late(row: Any, table: pd.DataFrame, clip_s: float) -> str:
     """Out of step with the other showings; of two showings the one that the stimulus contradicts."""
-    if pd.isna(row.lag_clips) or row.lag_clips == 0 or row.r_lag <= row.r_lag_0 + noise(row.clips):
+    if pd.isna(row.lag_clips) or row.lag_clips == 0 or not stands_out(row.r_lag, row.r_lag_0, row.chance):
         return ""
     showings = table[table["movie"] == row.movie]
     unsure = ""
@@ -194,7 +252,7 @@ def _misfit(row: Any, lag: int) -> float:
 
 
 def _swapped(row: Any) -> str:
-    if row.best_movie == row.movie or row.best_movie_r <= row.stimulus_r + 2 * noise(row.clips):
+    if row.best_movie == row.movie or not stands_out(row.best_movie_r, row.stimulus_r, row.stimulus_chance):
         return ""
     return (
         f"follows the movie {row.best_movie} (r {row.best_movie_r:.2f}) rather than {row.movie} (r {row.stimulus_r:.2f}): "
@@ -204,7 +262,7 @@ def _swapped(row: Any) -> str:
 
 def _adrift(row: Any, clip_s: float) -> str:
     lag = row.stimulus_lag_clips
-    if abs(lag) <= FORGIVEN or row.stimulus_r_lag <= row.stimulus_r + 2 * noise(row.clips):
+    if abs(lag) <= FORGIVEN or not stands_out(row.stimulus_r_lag, row.stimulus_r, row.stimulus_chance):
         return ""
     return (
         f"follows the stimulus best {lag:+d} clips ({lag * clip_s:+g} s) late (r {row.stimulus_r_lag:.2f}, in step "
@@ -214,14 +272,14 @@ def _adrift(row: Any, clip_s: float) -> str:
 
 def _low(table: pd.DataFrame) -> np.ndarray:
     typical = table.groupby("split")["r_top"].transform("median")
-    enough = typical > 0.5 / np.sqrt(table["clips"])
+    enough = typical > CLEAR * table["chance"]
     return ((table["r_top"] < LOW_SHARE * typical) & enough).to_numpy()
 
 
-def judge_study(profile: Mapping[int, float], clips: int, clip_s: float) -> tuple[str, str]:
+def judge_study(profile: Mapping[int, float], chance: float, clip_s: float) -> tuple[str, str]:
     """Level and sentence on the delay of the whole study (empty if it is right)."""
     lag = best(profile)
-    if lag == 0 or profile[lag] <= profile[0] + noise(clips):
+    if lag == 0 or not stands_out(profile[lag], profile[0], chance):
         return "", ""
     text = (
         f"all runs together follow the stimulus best {lag:+d} clips ({lag * clip_s:+g} s) after the configured delay (r "

@@ -21,8 +21,8 @@ from neurons.preprocess.stimulus import Encoding, like_responses, mean_response,
 
 WHOLE_STUDY = "all"
 PLAIN = (
-    "split", "movie", "repeat", "clips", "level", "flag", "lag_clips", "r_lag", "r_lag_0", "stimulus_lag_clips",
-    "stimulus_r_lag", "stimulus_r", "best_movie", "best_movie_r",
+    "split", "movie", "repeat", "clips", "level", "flag", "lag_clips", "r_lag", "r_lag_0", "chance", "stimulus_lag_clips",
+    "stimulus_r_lag", "stimulus_r", "stimulus_chance", "best_movie", "best_movie_r",
 )  # fmt: skip
 
 
@@ -70,18 +70,24 @@ def alignment(
         )
     responses = {movie: [run.responses[:, columns] for run in repeats] for movie, repeats in movies.items()}
     split = {movie: _split(repeats, training) for movie, repeats in movies.items()}
-    learnt = {movie: mean_response(responses[movie]) for movie in movies if split[movie] == "train"}
+    means = {movie: mean_response(responses[movie]) for movie in movies}
+    learnt = {movie: mean for movie, mean in means.items() if split[movie] == "train"}
     top = slice(0, TOP_VERTICES)
     rows = [
         {"split": split[movie], "movie": movie, "repeat": run.repeat, "clips": len(own)}
-        | _agreement(own[:, top], [other[:, top] for other in responses[movie] if other is not own], lags)
+        | _agreement(
+            own[:, top],
+            [other[:, top] for other in responses[movie] if other is not own],
+            [mean[:, top] for name, mean in means.items() if name != movie],
+            lags,
+        )
         for movie, repeats in movies.items()
         for run, own in zip(repeats, responses[movie], strict=True)
     ]
-    stimulus, study = _against_stimulus(features, learnt, responses, lags)
+    stimulus = _against_stimulus(features, learnt, responses, lags)
+    whole = _whole_row(*check.study_profile(features, learnt, lags), clip_s)
     found = pd.DataFrame([row | fit for row, fit in zip(rows, stimulus, strict=True)])
     found = pd.concat([found, check.judge(found, clip_s)], axis=1)
-    whole = _whole_row(study, sum(len(own) for own in learnt.values()), clip_s)
     for row in [*found[found["level"] != ""].to_dict("records"), *([whole] if whole["level"] else [])]:
         logger.warning("%s %s repeat %s: %s", subject, row["movie"], row.get("repeat", "all"), row["flag"])
     made_by = provenance(
@@ -113,20 +119,21 @@ def _split(repeats: list[Run], training: set[str]) -> str:
     return "train" if repeats[0].metadata["content_hash"] in training else "test"
 
 
-def _agreement(own: np.ndarray, others: list[np.ndarray], lags: int) -> dict[str, Any]:
+def _agreement(
+    own: np.ndarray, others: list[np.ndarray], foreign: list[np.ndarray], lags: int
+) -> dict[str, Any]:
     if not others:
-        return {"profile": {}, "lag_clips": None, "r_lag": np.nan, "r_lag_0": np.nan, "r_top": np.nan}
+        missing = dict.fromkeys(("r_lag", "r_lag_0", "r_top", "chance"), np.nan)
+        return {"profile": {}, "lag_clips": None, **missing}
     mean = mean_response(others)
     profile = check.lag_profile(own, mean, lags)
     lag = check.best(profile)
     r_top = float(np.median(correlation(own, mean)))
+    chance = check.chance_profile(own, foreign, lags, np.median)
     return {
-        "profile": profile,
-        "lag_clips": lag,
-        "r_lag": profile[lag],
-        "r_lag_0": profile[0],
-        "r_top": r_top,
-    }
+        "profile": profile, "lag_clips": lag, "r_lag": profile[lag], "r_lag_0": profile[0], "r_top": r_top,
+        "chance": chance,
+    }  # fmt: skip
 
 
 def _against_stimulus(
@@ -134,27 +141,27 @@ def _against_stimulus(
     learnt: dict[str, np.ndarray],
     responses: dict[str, list[np.ndarray]],
     lags: int,
-) -> tuple[list[dict[str, Any]], dict[int, float]]:
-    """A row per run, and the profile of the whole study."""
+) -> list[dict[str, Any]]:
+    """A row per run."""
     encoding = Encoding(features)
     for movie, own in learnt.items():
         encoding.learn(movie, own)
     best = check.predictable(encoding, learnt)
     predictions = {movie: encoding.predict(movie)[:, best] for movie in responses}
-    rows = [
+    return [
         check.stimulus_row(own[:, best], movie, predictions, lags)
         for movie, repeats in responses.items()
         for own in repeats
     ]
-    return rows, check.study_profile(features, learnt, lags)
 
 
-def _whole_row(profile: dict[int, float], clips: int, clip_s: float) -> dict[str, Any]:
-    level, flag = check.judge_study(profile, clips, clip_s)
+def _whole_row(profile: dict[int, float], chance: float, clip_s: float) -> dict[str, Any]:
+    level, flag = check.judge_study(profile, chance, clip_s)
     lag = check.best(profile)
     return {
-        "split": "train", "movie": WHOLE_STUDY, "clips": clips, "level": level, "flag": flag, "profile": {},
+        "split": "train", "movie": WHOLE_STUDY, "level": level, "flag": flag, "profile": {},
         "stimulus_profile": profile, "stimulus_lag_clips": lag, "stimulus_r_lag": profile[lag], "stimulus_r": profile[0],
+        "stimulus_chance": chance,
     }  # fmt: skip
 
 

@@ -54,9 +54,14 @@ def study(tmp_path: Path, movies: dict[str, np.ndarray]) -> Callable[..., tuple[
     """Write preprocessed runs of a small brain; `late` shifts runs, `shown` swaps what was on the screen."""
 
     def make(
-        late: Change, shown: Change, repeats: Mapping[str, int] = REPEATS, signal: float = 0.5
-    ) -> tuple[Path, list]:
-        random = np.random.default_rng(7)
+        late: Change,
+        shown: Change,
+        repeats: Mapping[str, int] = REPEATS,
+        signal: float = 0.5,
+        shared: float = 0.0,
+        seed: int = 7,
+    ) -> tuple[Path, list[Path]]:
+        random = np.random.default_rng(seed)
         weights = random.standard_normal((48, VERTICES)) * (np.arange(VERTICES) < 300) / 7
         runs, frames = [], []
         for movie, count in repeats.items():
@@ -70,6 +75,7 @@ def study(tmp_path: Path, movies: dict[str, np.ndarray]) -> Callable[..., tuple[
                 start = 6 - int(str(late.get((movie, repeat), 0)))
                 evoked = like_responses(picture_features(film[start : start + CLIPS]), 4) @ weights
                 own = signal * evoked + random.standard_normal((CLIPS, VERTICES))
+                own += shared * random.standard_normal((CLIPS, 1))
                 runs.append(tmp_path / f"{movie}_{repeat}.safetensors")
                 write_tensors(
                     runs[-1],
@@ -130,6 +136,13 @@ def test_sound_runs_and_noise_are_not_flagged(study) -> None:
     assert (runs[["lag_clips", "stimulus_lag_clips"]] == 0).all(axis=None)
     assert (runs["best_movie"] == runs["movie"]).all()
     table, _ = study({}, {}, signal=0.0)
+    assert flagged(table) == {}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_breathing_that_all_vertices_share_is_not_taken_for_a_lag(study, seed: int) -> None:
+    """One course in all vertices: a correlation over them is as uncertain as that of a single vertex."""
+    table, _ = study({}, {}, signal=0.0, shared=4.0, seed=seed)
     assert flagged(table) == {}
 
 

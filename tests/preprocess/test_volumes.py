@@ -62,7 +62,9 @@ def test_areas_by_name(atlas: tuple[Path, Path]) -> None:
 
 
 def test_masks_and_atlases_that_do_not_fit(tmp_path: Path, atlas: tuple[Path, Path]) -> None:
-    with pytest.raises(InputError, match=r"name preprocess\.volume\.mask, preprocess\.volume\.atlas, or both"):
+    with pytest.raises(
+        InputError, match=r"name preprocess\.volume\.mask, preprocess\.volume\.atlas, or both"
+    ):
         voxel_locations(None, None, None)
     with pytest.raises(InputError, match="belong together"):
         voxel_locations(None, atlas[0], None)
