@@ -301,8 +301,8 @@ def main(
         write_movie(path, length, size)
         seconds, cpu, memory = measured(step, path, length)
         print(
-            f"{step.__name__:14s} {size:9s} {length} s of movie: {seconds:.1f} s, {cpu:.1f} CPU s, {length / cpu:.1f} x real "
-            f"time per core, {memory:.2f} GB"
+            f"{step.__name__:14s} {size:9s} {length} s of movie: {seconds:.1f} s, {cpu:.1f} CPU s, {length / cpu:.1f} x "
+            f"real time per core, {memory:.2f} GB"
         )
     if not keep:
         shutil.rmtree(folder)

@@ -20,6 +20,9 @@ CONFIG = load(config)
 RUNS = read_runs(Path(CONFIG.study.runs), CONFIG.study)
 if CONFIG.study.source != "simulated":
     check_files(RUNS, Path(CONFIG.study.root))
+if workflow.is_main_process:
+    for run, reason in CONFIG.study.exclude.items():
+        print(f"Run {run} is left out (study.exclude): {reason}", file=sys.stderr)
 
 R = f"results/{CONFIG.study.name}"
 STUDY = CONFIG.study.root
@@ -105,6 +108,16 @@ def confounds_of(wildcards):
     if pd.isna(row.get("confounds")):
         return []
     return f"{STUDY}/{row['confounds']}"
+
+
+def left_out_of(wildcards):
+    """Runs of a subject that the configuration leaves out, with the reasons, as an option of a command."""
+    texts = [
+        shlex.quote(f"{run}: {reason}")
+        for run, reason in CONFIG.study.exclude.items()
+        if run.split("/")[0] == wildcards.subject
+    ]
+    return f"--left-out {' '.join(texts)}" if texts else ""
 
 
 def rows_of_movie(wildcards):

@@ -250,10 +250,12 @@ rule preprocess_quality:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        left_out=left_out_of,
     message:
         "Judge the runs of {wildcards.subject}"
     shell:
         "python -m neurons preprocess quality --subject {wildcards.subject} --runs {input.runs:q}"
         " --selection {input.selection:q} --alignment {input.alignment:q} --locations {input.locations:q}"
-        " --table {output.table:q} --areas {output.areas:q} --summary {output.summary:q}"
+        " {params.left_out} --table {output.table:q} --areas {output.areas:q} --summary {output.summary:q}"
         " --picture {output.picture:q} 2> {log:q}"

@@ -192,6 +192,8 @@ def summarise(
         "subject": subject,
         "runs": len(runs),
         "flagged": flagged.to_dict("records"),
+        "out_of_step": ", ".join(f"{row.movie} repeat {row.repeat}" for row in flagged.itertuples())
+        or "no run",
         "cortex_vertices": len(vertices),
         "constant_vertices": int((~usable).sum()),
         "low_signal_vertices": int((usable & (tsnr < DROP_OUT * np.median(tsnr))).sum()),

@@ -121,6 +121,7 @@ def quality(
     selection: Path,
     alignment: Path,
     locations: Path,
+    left_out: list[str] | None = None,
     table: Path,
     areas: Path,
     summary: Path,
@@ -140,6 +141,8 @@ def quality(
         Table from `alignment`.
     locations
         From `locations`.
+    left_out
+        Runs that `study.exclude` leaves out, with the reasons, for the record.
     table
         Output: a row per run and per movie (TSV).
     areas
@@ -165,5 +168,6 @@ def quality(
     made_by = provenance("preprocess quality", inputs)
     write_table(table, rows, made_by)
     write_table(areas, by_area, made_by)
-    write_json(summary, qualities.summarise(subject, vertices, rows, names, by_area, tsnr), made_by)
+    numbers = qualities.summarise(subject, vertices, rows, names, by_area, tsnr)
+    write_json(summary, {**numbers, "left_out": "; ".join(left_out or []) or "no run"}, made_by)
     draw(picture, subject, vertices, where, checked, by_area, tsnr)

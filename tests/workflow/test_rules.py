@@ -29,6 +29,7 @@ GIVEN_BY_PARAMETERS = {
     "{params.published}": {"published"},
     "{params.confounds}": {"confounds"},
     "{params.tail}": {"tail_s"},
+    "{params.left_out}": {"left_out"},
 }
 RULES = {path.stem: path.read_text() for path in (ROOT / "rules").glob("*.smk")}
 

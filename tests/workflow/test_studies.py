@@ -13,6 +13,7 @@ from neurons.preprocess.index_steps import index_bids, index_cc2017, index_relea
 from tests.preprocess.test_cc2017 import skeleton
 from tests.workflow.conftest import Workflow
 
+QUALITY = [f"results/cc2017/preprocess/subject{number}/quality.json" for number in (1, 3)]
 ANNOTATION = ("captions.tsv", "instances.tsv", "masks.safetensors")
 
 
@@ -39,6 +40,9 @@ def test_cc2017_of_three_subjects(workflow: Workflow) -> None:
     index_cc2017(workflow.folder / "data/cc2017", runs=workflow.folder / "config/runs/cc2017.tsv")
     planned = workflow.planned("--configfile", "config/cc2017.yaml")
     assert planned["preprocess_run"] == 3 * 86 - 1
+    shown = workflow.snakemake("-n", "-p", "--configfile", "config/cc2017.yaml", "--", *QUALITY).stdout
+    assert "Run subject3/test2/9 is left out (study.exclude): recorded about 10 s behind" in shown
+    assert "--left-out 'subject3/test2/9: recorded about 10 s behind" in shown
     assert planned["cut_clips"] == 23 and planned["preprocess_gather"] == 3
     assert planned["pretrain_fit"] == 2 * 3 and planned["report_page"] == 1
     assert not [rule for rule in planned if rule.startswith("simulate")]
