@@ -72,7 +72,10 @@ def check_files(runs: pd.DataFrame, root: Path) -> None:
         Listing every missing file, subject by subject.
     """
     columns = [name for name in ("bold", "confounds") if name in runs]
-    named = {subject: rows[columns].stack() for subject, rows in runs.groupby("subject", sort=False)}
+    named = {
+        str(subject): pd.concat([rows[name] for name in columns]).dropna()
+        for subject, rows in runs.groupby("subject", sort=False)
+    }
     named["movies"] = runs["stimulus"]
     missing = {
         owner: sorted({path for path in paths if not (root / path).is_file()}, key=natural_key)

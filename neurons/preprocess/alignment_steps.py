@@ -88,8 +88,10 @@ def alignment(
     whole = _whole_row(*check.study_profile(features, learnt, lags), clip_s)
     found = pd.DataFrame([row | fit for row, fit in zip(rows, stimulus, strict=True)])
     found = pd.concat([found, check.judge(found, clip_s)], axis=1)
-    for row in [*found[found["level"] != ""].to_dict("records"), *([whole] if whole["level"] else [])]:
-        logger.warning("%s %s repeat %s: %s", subject, row["movie"], row.get("repeat", "all"), row["flag"])
+    for row in found[found["level"] != ""].itertuples():
+        logger.warning("%s %s repeat %s: %s", subject, row.movie, row.repeat, row.flag)
+    if whole["level"]:
+        logger.warning("%s: %s", subject, whole["flag"])
     made_by = provenance(
         "preprocess alignment",
         {"runs": runs, "frames": frames, "selection": selection},
@@ -190,8 +192,8 @@ def refuse_misaligned(subject: str, table: Path) -> None:
     if errors.empty:
         return
     names = [
-        f"{subject}, all runs" if row.movie == WHOLE_STUDY else f"{subject}/{row.movie}/{int(row.repeat)}"
-        for row in errors.itertuples()
+        f"{subject}, all runs" if movie == WHOLE_STUDY else f"{subject}/{movie}/{repeat:.0f}"
+        for movie, repeat in zip(errors["movie"], errors["repeat"].astype(float), strict=True)
     ]
     listed = "\n".join(f"- {name}: {flag}" for name, flag in zip(names, errors["flag"], strict=True))
     lines = "\n".join(f"    {name}: out of step with its movie" for name in names if "," not in name)

@@ -130,7 +130,9 @@ def run_table(
     tuple
         Table with the columns of a run table and `confounds`; sentences.
     """
-    rows, problems, files = [], [], {}
+    rows: list[tuple[object, ...]] = []
+    problems: list[str] = []
+    files: dict[str, Path] = {}
     seen: dict[tuple[str, str], int] = {}
     for scan in scans:
         try:

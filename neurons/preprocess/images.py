@@ -10,6 +10,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pandas as pd
+from nibabel.affines import apply_affine
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
@@ -133,7 +134,7 @@ def open_volume_run(path: Path, locations: pd.DataFrame) -> VolumeRun:
         raise InputError(f"{path} has the shape {image.shape}; a run of volumes (4-D) is expected")
     _check_size(path, image)
     voxels = locations[["i", "j", "k"]].to_numpy()
-    there = nibabel.affines.apply_affine(image.affine, voxels)
+    there = apply_affine(image.affine, voxels)
     apart = np.abs(there - locations[["x_mm", "y_mm", "z_mm"]].to_numpy()).max()
     if (voxels.max(axis=0) >= image.shape[:3]).any() or apart > TOLERANCE_MM:
         raise InputError(

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import pandas as pd
+from nibabel.affines import apply_affine
 
 from neurons.artifacts import InputError, read_table
 from neurons.preprocess import atlas
@@ -66,18 +66,20 @@ def voxel_locations(mask: Path | None, atlas_image: Path | None, labels: Path | 
     for other in others:
         check_same_grid(images[first], first, images[other], other)
     numbers = None if atlas_image is None else whole_numbers(images[atlas_image], atlas_image)
-    inside = numbers != 0 if mask is None else np.asarray(images[mask].dataobj) > 0
+    inside = np.asarray(images[first].dataobj) > 0
     places = np.flatnonzero(inside)
     if not len(places):
         raise InputError(f"{first}: no voxel is marked")
     voxels = np.column_stack(np.unravel_index(places, inside.shape))
-    table = pd.DataFrame(voxels, columns=["i", "j", "k"])
-    table[["x_mm", "y_mm", "z_mm"]] = nibabel.affines.apply_affine(images[first].affine, voxels)
-    table.insert(0, "grayordinate", places)
-    table.insert(
-        1, "area", NO_AREA if numbers is None else _names(numbers.ravel()[places], labels, atlas_image)
+    middles = apply_affine(images[first].affine, voxels)
+    return pd.DataFrame(
+        {
+            "grayordinate": places,
+            "area": NO_AREA if numbers is None else _names(numbers.ravel()[places], labels, atlas_image),
+            **dict(zip("ijk", voxels.T, strict=True)),
+            **dict(zip(("x_mm", "y_mm", "z_mm"), middles.T, strict=True)),
+        }
     )
-    return table
 
 
 def _names(numbers: np.ndarray, labels: Path | None, atlas_image: Path | None) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,7 +88,7 @@ def released_run(
             repeat,
             typical,
         )
-    facts = {
+    facts: dict[str, Any] = {
         "volumes": len(identities), "first_volume": 0, "header_repetition_time_s": None, "onset_s": None, "tsnr": None,
         "framewise_displacement_mm": None, "constant": int((~valid).sum()), "spikes": 0, "spike_clips": [],
     }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from neurons.preprocess.alignment_steps import movie_features
 from neurons.preprocess.locations import COLUMNS, in_areas
 from neurons.preprocess.runs import Run, by_movie
 from neurons.preprocess.stimulus import Encoding, mean_response
+
+Inputs = dict[str, Path | Sequence[Path]]
 
 
 def select(
@@ -68,7 +71,7 @@ def select(
     table["grayordinate"] = where["grayordinate"]
     passed, selected = int(table["passed"].sum()), int(table["selected"].sum())
     logger.info("%s: %d of %d vertices selected, %d passed the test", subject, selected, len(table), passed)
-    inputs = {"runs": runs, "frames": frames, "locations": locations}
+    inputs: Inputs = {"runs": runs, "frames": frames, "locations": locations}
     parameters = {**chosen.model_dump(mode="json"), "detrend_order": settings.detrend_order}
     write_table(selection, table, provenance("preprocess select", inputs, parameters))
 
@@ -164,7 +167,7 @@ def quality(
     tsnr = qualities.vertex_tsnr(movies)
     names = where["area"].to_numpy(str)
     by_area = qualities.area_table(vertices, names, tsnr)
-    inputs = {"runs": runs, "selection": selection, "alignment": alignment, "locations": locations}
+    inputs: Inputs = {"runs": runs, "selection": selection, "alignment": alignment, "locations": locations}
     made_by = provenance("preprocess quality", inputs)
     write_table(table, rows, made_by)
     write_table(areas, by_area, made_by)

@@ -60,6 +60,7 @@ def study(tmp_path: Path, movies: dict[str, np.ndarray]) -> Callable[..., tuple[
         signal: float = 0.5,
         shared: float = 0.0,
         seed: int = 7,
+        by: str = "all",
     ) -> tuple[Path, list[Path]]:
         random = np.random.default_rng(seed)
         weights = random.standard_normal((48, VERTICES)) * (np.arange(VERTICES) < 300) / 7
@@ -88,7 +89,7 @@ def study(tmp_path: Path, movies: dict[str, np.ndarray]) -> Callable[..., tuple[
         write_table(where, _locations(), provenance("preprocess locations", {}))
         training = [path for path in runs if path.name.startswith("seg")]
         selection = tmp_path / "selection.parquet"
-        settings = Preprocess(selection={"by": "all", "minimum": 1})
+        settings = Preprocess(selection={"by": by, "minimum": 1, "correction": "fdr"})
         pictures = [path for path in frames if path.name.startswith("seg")]
         select(
             subject="s1",
@@ -202,3 +203,14 @@ def test_a_run_of_noise_among_good_ones_is_a_warning(study, movies: dict[str, np
     table, _ = study({}, {("test1", 2): "nothing"})
     assert flagged(table) == {}
     assert "hardly agrees" in flagged(table, "warning")["test1", 2]
+
+
+@pytest.mark.parametrize("showings", [1, 2])
+def test_vertices_that_the_picture_predicts_are_selected_even_with_one_showing(study, showings: int) -> None:
+    many = {f"seg{number}": showings for number in range(1, 5)} | {"test1": 1}
+    table, _ = study({}, {}, many, signal=1.5, by="encoding")
+    selection = read_table(table.parent / "selection.parquet")
+    chosen = selection["selected"].to_numpy()
+    assert chosen[:300].mean() > 0.9, "the first 300 of 400 vertices respond"
+    assert chosen[300:].sum() < 0.1 * chosen.sum(), "false discovery rate 0.05"
+    assert selection["r"][:300].median() > 0.5 > 0.1 > abs(selection["r"][300:].median())
