@@ -105,7 +105,7 @@ def _histogram(axes: Axes, vertices: pd.DataFrame, locations: pd.DataFrame) -> N
         name = f"{label} ({members.sum():,})"
         axes.hist(r[members], bins=bins, color=colour, label=name, log=True, **style)
     _style(axes, "reliability r", "vertices")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
 
 
 def _tsnr(axes: Axes, tsnr: np.ndarray, constant: np.ndarray) -> None:
