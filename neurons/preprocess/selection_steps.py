@@ -54,7 +54,7 @@ def select(
     movies = by_movie(runs, subject)
     where = read_table(locations, COLUMNS)
     chosen = settings.selection
-    z = _evidence(subject, movies, frames, settings)
+    z, dependence = _evidence(subject, movies, frames, settings)
     constant = ~np.logical_and.reduce([run.valid for repeats in movies.values() for run in repeats])
     if len(where) != len(constant):
         raise InputError(
@@ -62,10 +62,10 @@ def select(
         )
     try:
         if chosen.by in ("repeats", "encoding"):
-            table = reliability.selection_table(z, constant, chosen)
+            table = reliability.selection_table(z, constant, chosen, dependence)
         else:
             named = in_areas(where, chosen.areas) if chosen.by == "areas" else np.ones(len(where), bool)
-            table = reliability.given_table(z, constant, named, chosen)
+            table = reliability.given_table(z, constant, named, chosen, dependence)
     except InputError as error:
         raise InputError(f"{subject}: {error}") from error
     table["grayordinate"] = where["grayordinate"]
@@ -78,14 +78,15 @@ def select(
 
 def _evidence(
     subject: str, movies: dict[str, list[Run]], frames: list[Path], settings: Preprocess
-) -> np.ndarray:
-    """Fisher z (movies, vertices) of the agreement between repeats, or of the prediction from the picture."""
+) -> tuple[np.ndarray, float]:
+    """Fisher z (movies, vertices) of the agreement between repeats or of the prediction, and how dependent movies are."""
     repeated = {movie: repeats for movie, repeats in movies.items() if len(repeats) > 1}
     by_picture = settings.selection.by == "encoding" or (
         settings.selection.by != "repeats" and len(repeated) < 2
     )
-    if by_picture and len(movies) > 1:
-        return _predicted_z(movies, frames, settings.detrend_order)
+    if by_picture:
+        dependence = reliability.held_out_dependence(len(movies))
+        return _predicted_z(movies, frames, settings.detrend_order), dependence
     if not repeated:
         raise InputError(
             f"{subject}: vertices are selected by how well their responses repeat, but every training movie has one run "
@@ -102,7 +103,8 @@ def _evidence(
             "%s: training movies with one run have no part in the selection: %s", subject, ", ".join(single)
         )
     every = repeated.values()
-    return np.stack([reliability.fisher_z({run.name: run.responses for run in repeats}) for repeats in every])
+    z = [reliability.fisher_z({run.name: run.responses for run in repeats}) for repeats in every]
+    return np.stack(z), 1.0
 
 
 def _predicted_z(movies: dict[str, list[Run]], frames: list[Path], order: int) -> np.ndarray:
