@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -67,24 +68,39 @@ def bids(
         layout.write_tsv(derivatives / "atlas" / "areas_dseg.tsv", names)
     for subject, rows in table.groupby("subject"):
         for number, row in enumerate(track(list(rows.itertuples()), "runs"), start=1):
-            stem = layout.scan_stem(str(subject), number)
-            func = Path(f"sub-{layout.bids_subject(str(subject))}") / "func"
-            image = nib.load(root / str(row.bold))
-            series_s = image.shape[0] * repetition_time_s
-            events = layout.events_table(str(row.movie), float(str(row.onset_s)), series_s)
-            layout.write_tsv(folder / func / f"{stem}_events.tsv", events)
-            confounds = layout.confounds_table(
-                seed, str(subject), f"{row.movie}/{row.repeat}", image.shape[0]
-            )
-            layout.write_tsv(derivatives / func / f"{stem}_desc-confounds_timeseries.tsv", confounds)
-            if space == "fsLR":
-                name = f"{stem}_space-fsLR_den-91k_bold"
-                _link(root / str(row.bold), derivatives / func / f"{name}.dtseries.nii")
-            else:
-                name = f"{stem}_space-{layout.VOLUME_SPACE}_desc-preproc_bold"
-                cortex = np.asarray(image.dataobj[:, :N_CORTEX], np.float32)
-                _save(derivatives / func / f"{name}.nii.gz", layout.volume_image(cortex, repetition_time_s))
-            (derivatives / func / f"{name}.json").write_text(layout.sidecar(repetition_time_s))
+            run = Scan(str(subject), str(row.movie), int(str(row.repeat)), number, float(str(row.onset_s)))
+            _write_scan(run, root / str(row.bold), folder, space, repetition_time_s, seed)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One scan of the study: who, what, which showing, which of the person's scans, and when it began."""
+
+    subject: str
+    movie: str
+    repeat: int
+    number: int
+    onset_s: float
+
+
+def _write_scan(run: Scan, bold: Path, folder: Path, space: str, repetition_time_s: float, seed: int) -> None:
+    """Events, confounds, the run itself and the JSON file beside it."""
+    stem = layout.scan_stem(run.subject, run.number)
+    func = Path(f"sub-{layout.bids_subject(run.subject)}") / "func"
+    derived = folder / "derivatives" / "fmriprep" / func
+    image = nib.load(bold)
+    events = layout.events_table(run.movie, run.onset_s, image.shape[0] * repetition_time_s)
+    layout.write_tsv(folder / func / f"{stem}_events.tsv", events)
+    confounds = layout.confounds_table(seed, run.subject, f"{run.movie}/{run.repeat}", image.shape[0])
+    layout.write_tsv(derived / f"{stem}_desc-confounds_timeseries.tsv", confounds)
+    if space == "fsLR":
+        name = f"{stem}_space-fsLR_den-91k_bold"
+        _link(bold, derived / f"{name}.dtseries.nii")
+    else:
+        name = f"{stem}_space-{layout.VOLUME_SPACE}_desc-preproc_bold"
+        cortex = np.asarray(image.dataobj[:, :N_CORTEX], np.float32)
+        _save(derived / f"{name}.nii.gz", layout.volume_image(cortex, repetition_time_s))
+    (derived / f"{name}.json").write_text(layout.sidecar(repetition_time_s))
 
 
 def released(
