@@ -110,8 +110,9 @@ def _problems(runs: pd.DataFrame, study: Study) -> list[str]:
         empty = runs.index[runs[column].isna()]
         if len(empty):
             return [f"column {column} is empty in {len(empty)} rows, the first is row {empty[0] + 1}"]
-    for column, pattern in (("subject", NAME), ("movie", NAME), ("bold", FILE), ("stimulus", FILE)):
-        bad = sorted({str(value) for value in runs[column] if not pattern.fullmatch(str(value))})
+    patterns = {"subject": NAME, "movie": NAME, "bold": FILE, "stimulus": FILE, "confounds": FILE}
+    for column, pattern in ((name, pattern) for name, pattern in patterns.items() if name in runs):
+        bad = sorted({str(value) for value in runs[column].dropna() if not pattern.fullmatch(str(value))})
         found += [f"{column} {value!r} has characters other than {pattern.pattern}" for value in bad]
     splits = sorted(set(runs["split"]) - {"train", "test"})
     found += [f"split {value!r} is neither train nor test" for value in splits]
