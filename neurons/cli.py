@@ -18,6 +18,7 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
     "simulate": {
         "neurons.simulate.steps": ("run_table", "brain", "run"),
         "neurons.simulate.movie_steps": ("movie",),
+        "neurons.simulate.layout_steps": ("bids", "released"),
         "neurons.simulate.miniatures.steps_recognition": (
             "train_clip",
             "train_captioner",
@@ -36,10 +37,16 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
         "neurons.simulate.miniatures.steps_judging": ("judge_diffusion",),
         "neurons.simulate.miniatures.steps_segmenter": ("train_segmenter",),
     },
-    "cut": {"neurons.cut.steps": ("clips", "playback")},
+    "cut": {
+        "neurons.cut.steps": ("clips", "playback"),
+        "neurons.cut.released_steps": ("released", "released_playback"),
+    },
     "preprocess": {
-        "neurons.preprocess.steps": ("run", "gather"),
+        "neurons.preprocess.steps": ("locations", "run", "gather"),
         "neurons.preprocess.selection_steps": ("select", "quality"),
+        "neurons.preprocess.alignment_steps": ("alignment",),
+        "neurons.preprocess.released_steps": ("released_locations", "released_run", "released_captions"),
+        "neurons.preprocess.index_steps": ("unpack_cc2017", "index_cc2017", "index_bids", "index_released"),
     },
     "annotate": {
         "neurons.annotate.describing_steps": ("describe",),

@@ -39,8 +39,10 @@ class Study(Section):
     """What was measured, and where it lies."""
 
     name: str = Field("simulated", pattern=r"^[A-Za-z0-9_-]+$", description="results go to results/<name>/")
-    source: Literal["simulated", "files"] = Field(
-        "simulated", description="simulated: the workflow makes the study; files: it exists under `root`"
+    source: Literal["simulated", "files", "released"] = Field(
+        "simulated",
+        description="simulated: the workflow makes the study; files: movies and runs exist under `root`; released: the "
+        "arrays that NeuroClips published exist under `root`",
     )
     root: str = Field(
         "results/simulated/simulate/video_fmri_dataset",
@@ -54,6 +56,14 @@ class Study(Section):
     )
     repetition_time_s: Positive = Field(2.0, description="time between volumes, in s")
     clip_s: Positive = Field(2.0, description="length of a clip, in s")
+    tail_s: Annotated[float, Field(ge=0)] | None = Field(
+        12.0,
+        description="scanning goes on this long after a movie, in s, which decides the number of volumes that a run must "
+        "have (cc2017: 12); null: any number that covers the clips",
+    )
+    exclude: dict[
+        Annotated[str, Field(pattern=r"^[^/]+/[^/]+/\d+$")], Annotated[str, Field(min_length=1)]
+    ] = Field({}, description="runs to leave out, `<subject>/<movie>/<repeat>`, each with the reason")
 
 
 class SimulatedSubject(Section):
@@ -102,7 +112,17 @@ class Cut(Section):
 class Selection(Section):
     """Which vertices are kept."""
 
-    alpha: Annotated[float, Field(gt=0, lt=1)] = Field(0.05, description="level of the inter-repeat t-test")
+    by: Literal["repeats", "encoding", "areas", "all"] = Field(
+        "repeats",
+        description="repeats: responses agree between showings of a training movie; encoding: responses are predicted from "
+        "luminance, contrast and motion of held-out training movies (works with one showing); areas: named areas; all",
+    )
+    areas: list[str] = Field(
+        [], description="for `areas`: names as in the atlas, with or without the hemisphere (`V1` or `L_V1`)"
+    )
+    alpha: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.05, description="level of the t-test over training movies"
+    )
     correction: Literal["bonferroni", "fdr"] = Field("bonferroni", description="correction over vertices")
     minimum: Count = Field(50, description="fewer selected vertices than this stop the workflow")
     fallback_top: Natural = Field(
@@ -111,9 +131,41 @@ class Selection(Section):
     )
 
 
+class Volume(Section):
+    """Volumetric runs: which voxels there are; paths may hold {subject}."""
+
+    mask: str | None = Field(
+        None, description="NIfTI mask of voxels to read; null: wherever the atlas has a label"
+    )
+    atlas: str | None = Field(None, description="NIfTI image of whole numbers, one per area")
+    labels: str | None = Field(
+        None, description="TSV that names the numbers of the atlas: columns index, name"
+    )
+
+
+class Alignment(Section):
+    """Does each run follow its movie: agreement with the other showings and with the stimulus, by lag."""
+
+    lags: Annotated[int, Field(ge=1, le=20)] = Field(6, description="clips searched each way")
+    action: Literal["stop", "warn"] = Field(
+        "stop",
+        description="what a run that is out of step does to the workflow; the table is written either way",
+    )
+
+
 class Preprocess(Section):
     """Runs to responses."""
 
+    space: Literal["fsLR_91k", "volume"] = Field(
+        "fsLR_91k", description="what runs are: CIFTI on 91,282 grayordinates, or NIfTI volumes"
+    )
+    volume: Volume = Volume()
+    confounds: list[str] = Field(
+        [],
+        description="columns of the confounds table (column `confounds` of the run table) that are regressed out; patterns "
+        "such as `trans_*` are allowed",
+    )
+    alignment: Alignment = Alignment()
     hemodynamic_delay_s: Annotated[float, Field(ge=0, le=20)] = Field(
         4.0, description="delay between a clip and the volume it is paired with, in s"
     )

@@ -17,7 +17,7 @@ from snakemake.logging import logger
 
 from neurons.config import load
 from neurons.seals import guard
-from neurons.study import read_runs
+from neurons.study import check_files, read_runs
 
 # Files that are not as their step wrote them, or whose inputs changed under an unchanged time, are made again.
 if workflow.is_main_process:
@@ -27,6 +27,11 @@ if workflow.is_main_process:
 validate(config, f"{workflow.basedir}/schemas/config.schema.yaml", set_default=False)
 CONFIG = load(config)
 RUNS = read_runs(Path(CONFIG.study.runs), CONFIG.study)
+if CONFIG.study.source != "simulated":
+    check_files(RUNS, Path(CONFIG.study.root))
+if workflow.is_main_process:
+    for run, reason in CONFIG.study.exclude.items():
+        print(f"Run {run} is left out (study.exclude): {reason}", file=sys.stderr)
 
 R = f"results/{CONFIG.study.name}"
 STUDY = CONFIG.study.root
@@ -110,6 +115,53 @@ def onset_of(wildcards):
     return float(
         one_run(wildcards.subject, wildcards.movie, wildcards.repeat)["onset_s"]
     )
+
+
+def confounds_of(wildcards):
+    """The confounds table of a run, if the run table has one."""
+    row = one_run(wildcards.subject, wildcards.movie, wildcards.repeat)
+    if pd.isna(row.get("confounds")):
+        return []
+    return f"{STUDY}/{row['confounds']}"
+
+
+def left_out_of(wildcards):
+    """Runs of a subject that the configuration leaves out, with the reasons, as an option of a command."""
+    texts = [
+        shlex.quote(f"{run}: {reason}")
+        for run, reason in CONFIG.study.exclude.items()
+        if run.split("/")[0] == wildcards.subject
+    ]
+    return f"--left-out {' '.join(texts)}" if texts else ""
+
+
+def rows_of_movie(wildcards):
+    """Where the clips of a movie are in released arrays: the first row, and how many."""
+    row = RUNS[RUNS["movie"] == wildcards.movie].iloc[0]
+    return int(row["first_clip"]), int(row["clips"])
+
+
+def array_of(wildcards):
+    """A released array of a subject's responses."""
+    return f"{STUDY}/{RUNS.loc[RUNS['subject'] == wildcards.subject, 'bold'].iloc[0]}"
+
+
+def volume_images(wildcards):
+    """Mask, atlas and names of areas of volumetric runs."""
+    volume = CONFIG.preprocess.volume
+    named = (volume.mask, volume.atlas, volume.labels)
+    return [
+        path.format(subject=wildcards.subject) for path in named if path is not None
+    ]
+
+
+def alignment_settings():
+    """What the alignment check uses of section `preprocess`; what happens to a bad run is decided later."""
+    kept = {
+        "detrend_order": CONFIG.preprocess.detrend_order,
+        "alignment": {"lags": CONFIG.preprocess.alignment.lags},
+    }
+    return json.dumps(kept, sort_keys=True)
 
 
 def runs_of(split=None):

@@ -1,43 +1,138 @@
 """preprocess: runs to responses.
 
-Each run is trimmed by the haemodynamic delay, detrended and z-scored on its own. Vertices whose responses to the same
-movie agree between repeats of the training runs are kept; test runs have no part in the choice.
+Each run is freed of confounds, trimmed by the haemodynamic delay, detrended and z-scored on its own. Vertices whose
+responses to the same movie agree between repeats of the training runs are kept (or what the configuration asks for); test
+runs have no part in the choice. Each run is compared with the other showings of its movie and with what was on the screen:
+a run that does not follow its movie stops the workflow at `gather`, after its lag profile is written. Released arrays take
+the place of runs with `study.source: released`.
 """
 
+if CONFIG.study.source == "released":
 
-rule preprocess_run:
-    input:
-        bold=bold_of,
-        clips=f"{R}/cut/{{movie}}/clips.tsv",
-    output:
-        responses=f"{R}/preprocess/{{subject}}/runs/{{movie}}_{{repeat}}.safetensors",
-    log:
-        f"{R}/logs/preprocess/run/{{subject}}_{{movie}}_{{repeat}}.log",
-    benchmark:
-        f"{R}/benchmarks/preprocess/run/{{subject}}_{{movie}}_{{repeat}}.tsv"
-    conda:
-        "../envs/preprocess.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        settings=settings("preprocess", without=["selection"]),
-        onset_s=onset_of,
-        clip_s=CONFIG.study.clip_s,
-        repetition_time_s=CONFIG.study.repetition_time_s,
-    message:
-        "Preprocess {wildcards.subject}, {wildcards.movie}, repeat {wildcards.repeat}"
-    shell:
-        "python -m neurons preprocess run --bold {input.bold:q} --subject {wildcards.subject}"
-        " --movie {wildcards.movie} --repeat {wildcards.repeat} --clips {input.clips:q}"
-        " --onset-s {params.onset_s} --clip-s {params.clip_s} --repetition-time-s {params.repetition_time_s}"
-        " --settings {params.settings:q} --responses {output.responses:q} 2> {log:q}"
+    rule preprocess_released_locations:
+        input:
+            array=array_of,
+        output:
+            locations=f"{R}/preprocess/{{subject}}/locations.parquet",
+        log:
+            f"{R}/logs/preprocess/released_locations/{{subject}}.log",
+        benchmark:
+            f"{R}/benchmarks/preprocess/released_locations/{{subject}}.tsv"
+        conda:
+            "../envs/preprocess.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        message:
+            "Number the vertices of {wildcards.subject}, whose places are not published"
+        shell:
+            "python -m neurons preprocess released-locations --array {input.array:q}"
+            " --subject {wildcards.subject} --locations {output.locations:q} 2> {log:q}"
+
+    rule preprocess_released_run:
+        input:
+            array=bold_of,
+            clips=f"{R}/cut/{{movie}}/clips.tsv",
+        output:
+            responses=f"{R}/preprocess/{{subject}}/runs/{{movie}}_{{repeat}}.safetensors",
+        log:
+            f"{R}/logs/preprocess/released_run/{{subject}}_{{movie}}_{{repeat}}.log",
+        benchmark:
+            f"{R}/benchmarks/preprocess/released_run/{{subject}}_{{movie}}_{{repeat}}.tsv"
+        conda:
+            "../envs/preprocess.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            first_clip=lambda wildcards: rows_of_movie(wildcards)[0],
+        message:
+            "Take {wildcards.subject}, {wildcards.movie}, repeat {wildcards.repeat} out of the released responses"
+        shell:
+            "python -m neurons preprocess released-run --array {input.array:q} --subject {wildcards.subject}"
+            " --movie {wildcards.movie} --repeat {wildcards.repeat} --first-clip {params.first_clip}"
+            " --clips {input.clips:q} --responses {output.responses:q} 2> {log:q}"
+
+else:
+
+    rule preprocess_locations:
+        input:
+            images=volume_images,
+        output:
+            locations=f"{R}/preprocess/{{subject}}/locations.parquet",
+        log:
+            f"{R}/logs/preprocess/locations/{{subject}}.log",
+        benchmark:
+            f"{R}/benchmarks/preprocess/locations/{{subject}}.tsv"
+        conda:
+            "../envs/preprocess.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            space=CONFIG.preprocess.space,
+            settings=json.dumps(
+                CONFIG.preprocess.volume.model_dump(mode="json"), sort_keys=True
+            ),
+        message:
+            "List where {wildcards.subject} was measured"
+        shell:
+            "python -m neurons preprocess locations --subject {wildcards.subject} --space {params.space}"
+            " --settings {params.settings:q} --locations {output.locations:q} 2> {log:q}"
+
+    rule preprocess_run:
+        input:
+            bold=bold_of,
+            clips=f"{R}/cut/{{movie}}/clips.tsv",
+            locations=f"{R}/preprocess/{{subject}}/locations.parquet",
+            confounds=confounds_of,
+        output:
+            responses=f"{R}/preprocess/{{subject}}/runs/{{movie}}_{{repeat}}.safetensors",
+        log:
+            f"{R}/logs/preprocess/run/{{subject}}_{{movie}}_{{repeat}}.log",
+        benchmark:
+            f"{R}/benchmarks/preprocess/run/{{subject}}_{{movie}}_{{repeat}}.tsv"
+        conda:
+            "../envs/preprocess.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            settings=settings(
+                "preprocess", without=["selection", "volume", "alignment"]
+            ),
+            onset_s=onset_of,
+            clip_s=CONFIG.study.clip_s,
+            repetition_time_s=CONFIG.study.repetition_time_s,
+            tail=(
+                ""
+                if CONFIG.study.tail_s is None
+                else f"--tail-s {CONFIG.study.tail_s}"
+            ),
+            confounds=lambda wildcards, input: (
+                f"--confounds {shlex.quote(input.confounds)}"
+                if input.confounds
+                else ""
+            ),
+        message:
+            "Preprocess {wildcards.subject}, {wildcards.movie}, repeat {wildcards.repeat}"
+        shell:
+            "python -m neurons preprocess run --bold {input.bold:q} --subject {wildcards.subject}"
+            " --movie {wildcards.movie} --repeat {wildcards.repeat} --clips {input.clips:q}"
+            " --locations {input.locations:q} {params.confounds} {params.tail}"
+            " --onset-s {params.onset_s} --clip-s {params.clip_s} --repetition-time-s {params.repetition_time_s}"
+            " --settings {params.settings:q} --responses {output.responses:q} 2> {log:q}"
 
 
 rule preprocess_select:
     input:
         runs=runs_of("train"),
+        frames=per_movie("cut/{movie}/frames.safetensors", TRAIN_MOVIES),
+        locations=f"{R}/preprocess/{{subject}}/locations.parquet",
     output:
         selection=f"{R}/preprocess/{{subject}}/selection.parquet",
     log:
@@ -51,14 +146,45 @@ rule preprocess_select:
         mem_mb=3000,
         runtime=30,
     params:
-        settings=json.dumps(
-            CONFIG.preprocess.selection.model_dump(mode="json"), sort_keys=True
-        ),
+        settings=settings("preprocess", only=["selection", "detrend_order"]),
     message:
-        "Select vertices of {wildcards.subject} by the agreement of training repeats"
+        "Select vertices of {wildcards.subject} by training runs"
     shell:
         "python -m neurons preprocess select --subject {wildcards.subject} --runs {input.runs:q}"
+        " --frames {input.frames:q} --locations {input.locations:q}"
         " --settings {params.settings:q} --selection {output.selection:q} 2> {log:q}"
+
+
+rule preprocess_alignment:
+    input:
+        runs=runs_of(),
+        frames=per_movie("cut/{movie}/frames.safetensors", MOVIES),
+        selection=f"{R}/preprocess/{{subject}}/selection.parquet",
+    output:
+        table=report(
+            f"{R}/preprocess/{{subject}}/alignment.tsv",
+            category="preprocess",
+            labels={"subject": "{subject}", "what": "lag profiles"},
+        ),
+    log:
+        f"{R}/logs/preprocess/alignment/{{subject}}.log",
+    benchmark:
+        f"{R}/benchmarks/preprocess/alignment/{{subject}}.tsv"
+    conda:
+        "../envs/preprocess.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        clip_s=CONFIG.study.clip_s,
+        settings=alignment_settings(),
+    message:
+        "Ask whether the runs of {wildcards.subject} follow their movies"
+    shell:
+        "python -m neurons preprocess alignment --subject {wildcards.subject} --runs {input.runs:q}"
+        " --frames {input.frames:q} --selection {input.selection:q} --clip-s {params.clip_s}"
+        " --settings {params.settings:q} --table {output.table:q} 2> {log:q}"
 
 
 rule preprocess_gather:
@@ -66,6 +192,7 @@ rule preprocess_gather:
         train_runs=runs_of("train"),
         test_runs=runs_of("test"),
         selection=f"{R}/preprocess/{{subject}}/selection.parquet",
+        alignment=f"{R}/preprocess/{{subject}}/alignment.tsv",
     output:
         train=f"{R}/preprocess/{{subject}}/train.safetensors",
         test=f"{R}/preprocess/{{subject}}/test.safetensors",
@@ -79,11 +206,14 @@ rule preprocess_gather:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        action=CONFIG.preprocess.alignment.action,
     message:
         "Gather the responses of {wildcards.subject}"
     shell:
         "python -m neurons preprocess gather --subject {wildcards.subject} --train-runs {input.train_runs:q}"
-        " --test-runs {input.test_runs:q} --selection {input.selection:q} --train {output.train:q}"
+        " --test-runs {input.test_runs:q} --selection {input.selection:q} --alignment {input.alignment:q}"
+        " --action {params.action} --train {output.train:q}"
         " --test {output.test:q} 2> {log:q}"
 
 
@@ -91,11 +221,18 @@ rule preprocess_quality:
     input:
         runs=runs_of(),
         selection=f"{R}/preprocess/{{subject}}/selection.parquet",
+        alignment=f"{R}/preprocess/{{subject}}/alignment.tsv",
+        locations=f"{R}/preprocess/{{subject}}/locations.parquet",
     output:
         table=report(
             f"{R}/preprocess/{{subject}}/quality.tsv",
             category="preprocess",
             labels={"subject": "{subject}", "what": "runs"},
+        ),
+        areas=report(
+            f"{R}/preprocess/{{subject}}/areas.tsv",
+            category="preprocess",
+            labels={"subject": "{subject}", "what": "areas"},
         ),
         summary=f"{R}/preprocess/{{subject}}/quality.json",
         picture=report(
@@ -113,9 +250,12 @@ rule preprocess_quality:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        left_out=left_out_of,
     message:
         "Judge the runs of {wildcards.subject}"
     shell:
         "python -m neurons preprocess quality --subject {wildcards.subject} --runs {input.runs:q}"
-        " --selection {input.selection:q} --table {output.table:q} --summary {output.summary:q}"
+        " --selection {input.selection:q} --alignment {input.alignment:q} --locations {input.locations:q}"
+        " {params.left_out} --table {output.table:q} --areas {output.areas:q} --summary {output.summary:q}"
         " --picture {output.picture:q} 2> {log:q}"

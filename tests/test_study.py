@@ -5,7 +5,7 @@ import pytest
 
 from neurons.artifacts import InputError
 from neurons.config import Study
-from neurons.study import natural_key, read_runs
+from neurons.study import check_files, natural_key, read_runs
 
 STUDY = Study(validation_movies=["seg2"])
 
@@ -81,3 +81,34 @@ def test_validation_movies_must_be_training_movies_and_not_all(tmp_path):
 def test_a_missing_column_is_named(tmp_path):
     with pytest.raises(InputError, match=r"lacks the columns \['onset_s'\]"):
         read_runs(write(tmp_path, table().drop(columns="onset_s")), STUDY)
+
+
+def test_missing_files_are_listed_at_once_by_subject(tmp_path):
+    runs = read_runs(write(tmp_path, table()), STUDY)
+    for path in {*runs["bold"], *runs["stimulus"]} - {"s1/seg2_1.dtseries.nii", "stimuli/seg10.mp4"}:
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
+    with pytest.raises(InputError) as caught:
+        check_files(runs, tmp_path)
+    assert "2 files of the run table" in str(caught.value)
+    assert "- s1: s1/seg2_1.dtseries.nii\n- movies: stimuli/seg10.mp4\n" in str(caught.value)
+
+
+def test_excluded_runs_are_left_out(tmp_path):
+    path = write(tmp_path, table())
+    study = Study(validation_movies=["seg2"], exclude={"s1/seg10/2": "asleep"})
+    runs = read_runs(path, study)
+    assert len(runs) == 5 and runs.loc[runs["movie"] == "seg10", "repeat"].tolist() == [1]
+    every_test = {"s1/test1/1": "lost", "s1/test1/2": "lost"}
+    with pytest.raises(InputError, match=r"both train and test runs, after study\.exclude"):
+        read_runs(path, Study(validation_movies=["seg2"], exclude=every_test))
+    both = {"s1/seg2/1": "lost", "s1/seg2/2": "lost"}
+    with pytest.raises(InputError, match=r"\['seg2'\], which are not training movies"):
+        read_runs(path, Study(validation_movies=["seg2"], exclude=both))
+
+
+def test_one_scan_may_hold_several_movies(tmp_path):
+    frame = table()
+    frame["bold"] = ["s1/scan1.nii", "s1/scan2.nii"] * 3
+    frame["onset_s"] = [0.0, 0.0, -60.0, -60.0, -120.0, -120.0]
+    assert len(read_runs(write(tmp_path, frame), STUDY)) == 6

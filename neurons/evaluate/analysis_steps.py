@@ -124,16 +124,17 @@ def ceiling(*, subject: str, runs: list[Path], selection: Path, settings: Evalua
     scores
         Rows like those of `scores`, variant ``ceiling`` (written, TSV).
 
+    Movies that were shown more often than others (a run of another movie was left out) count with as many repeats as those,
+    their first ones.
+
     Raises
     ------
     InputError
-        If movies have different numbers of repeats.
+        If runs and selection are of different vertices.
     """
     chosen = read_table(selection, ["selected"])["selected"].to_numpy(bool)
     movies = by_movie(runs, subject)
-    counts = {movie: len(repeated) for movie, repeated in movies.items()}
-    if len(set(counts.values())) > 1:
-        raise InputError(f"{subject}: test movies have different numbers of repeats: {counts}")
+    fewest = min(len(repeated) for repeated in movies.values())
     vertices = {run.responses.shape[1] for repeated in movies.values() for run in repeated}
     if vertices != {len(chosen)}:
         raise InputError(
@@ -141,7 +142,7 @@ def ceiling(*, subject: str, runs: list[Path], selection: Path, settings: Evalua
             " preprocess."
         )
     responses = np.concatenate(
-        [np.stack([run.responses[:, chosen] for run in repeated], 1) for repeated in movies.values()]
+        [np.stack([run.responses[:, chosen] for run in repeated[:fewest]], 1) for repeated in movies.values()]
     )
     ids = [identity for repeated in movies.values() for identity in repeated[0].clip_ids]
     drawn = resamples(ids, settings)

@@ -43,7 +43,7 @@ class BoldRun:
     volumes: int
     repetition_time_s: float
 
-    def cortex(self) -> np.ndarray:
+    def courses(self) -> np.ndarray:
         """Time courses of the cortex, left then right: float32, (59412 vertices, volumes), in the order on disk.
 
         Takes 4 bytes per value beside the memory-mapped file: 58 MB for 245 volumes.

@@ -44,11 +44,11 @@ def check_split(train: Movies, test: Movies, selection: Path) -> None:
     """
     problems = [f"movie {movie} is in both splits" for movie in train if movie in test]
     training, testing = ([run for repeats in movies.values() for run in repeats] for movies in (train, test))
-    trained = {run.bold_hash: run.name for run in training}
+    trained = {run.source: run.name for run in training}
     problems += [
-        f"test run {run.name} was made of the same file as training run {trained[run.bold_hash]}"
+        f"test run {run.name} was made of the same file as training run {trained[run.source]}"
         for run in testing
-        if run.bold_hash in trained
+        if run.source in trained
     ]
     wanted = {run.metadata["content_hash"]: run.name for run in training}
     used = {content: Path(name).stem for name, content in selection_runs(selection).items()}
@@ -74,31 +74,30 @@ def selected_vertices(table: pd.DataFrame) -> np.ndarray:
     return np.sort(table.loc[table["selected"], "grayordinate"].to_numpy(dtype=np.int64))
 
 
-def train_responses(movies: Movies, vertices: np.ndarray) -> np.ndarray:
-    """Training responses with the repeats apart; float32 (clips, repeats, vertices).
+def train_responses(movies: Movies, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Training responses with the repeats apart.
 
-    One array of the result's size (the real study: 4,320 x 2 x 13,447, 465 MB); runs are read one at a time.
+    One array of the result's size (the real study: 4,320 x 2 x 13,447, 465 MB); runs are read one at a time. A movie that
+    was shown less often than others (a run was left out) fills its places by its own repeats again, in turn, so that each
+    clip weighs the same in training; how many are measured is said beside it.
 
-    Raises
-    ------
-    InputError
-        If movies have different numbers of repeats.
+    Returns
+    -------
+    tuple
+        Responses, float32 (clips, repeats, vertices), and the number of measured repeats, int64 (clips,).
     """
-    counts = {movie: len(repeats) for movie, repeats in movies.items()}
-    if len(set(counts.values())) > 1:
-        listed = ", ".join(f"{movie}: {count}" for movie, count in counts.items())
-        raise InputError(
-            f"training movies have different numbers of repeats ({listed}). Leave incomplete movies out of the run "
-            "table, or give every training movie the same number."
-        )
-    gathered = np.empty((len(clip_ids(movies)), next(iter(counts.values())), len(vertices)), np.float32)
+    most = max(len(repeats) for repeats in movies.values())
+    clips = len(clip_ids(movies))
+    gathered = np.empty((clips, most, len(vertices)), np.float32)
+    measured = np.empty(clips, np.int64)
     start = 0
     for repeats in movies.values():
         stop = start + len(repeats[0].clip_ids)
+        measured[start:stop] = len(repeats)
         for position, run in enumerate(repeats):
-            gathered[start:stop, position] = run.responses[:, vertices]
+            gathered[start:stop, position :: len(repeats)] = run.responses[:, None, vertices]
         start = stop
-    return gathered
+    return gathered, measured
 
 
 def test_responses(movies: Movies, vertices: np.ndarray) -> TestResponses:

@@ -1,4 +1,4 @@
-"""Numbers on the quality of runs: agreement with the other presentations of the movie, at which lag, in which areas."""
+"""Numbers on the quality of runs: agreement with the other presentations of the movie, signal, in which areas."""
 
 from __future__ import annotations
 
@@ -13,40 +13,24 @@ from neurons.preprocess.reliability import correlation
 from neurons.preprocess.runs import Run
 
 TOP_VERTICES = 1000
-LAGS = 6
-"""Volumes searched each way: enough to find a recording that runs 10 s behind its movie, as happened in cc2017."""
-
 TOP_AREAS = 20
 FACTS = (
-    "level", "split", "movie", "repeat", "clips", "volumes", "header_repetition_time_s", "tsnr", "constant", "spikes",
+    "kind", "split", "movie", "repeat", "clips", "volumes", "header_repetition_time_s", "tsnr",
+    "framewise_displacement_mm", "constant", "spikes",
     "spike_clips",
 )  # fmt: skip
-LOW_SHARE = 1 / 3
-"""Agreement below this share of the median run of the split is flagged."""
-
-
-def lag_profile(run: np.ndarray, others: np.ndarray, lags: int = LAGS) -> dict[int, float]:
-    """Median correlation of a run with the mean of the other repeats, as a function of lag.
-
-    Parameters
-    ----------
-    run, others
-        Responses (clips, vertices) to the same clips.
-    lags
-        Volumes searched each way; at most a quarter of the clips.
-
-    Returns
-    -------
-    dict
-        Median correlation over vertices by lag in volumes; it peaks at a positive lag if `run` comes late.
-    """
-    lags = min(lags, len(run) // 4)
-    profile = {}
-    for lag in range(-lags, lags + 1):
-        late, early = (run, others) if lag >= 0 else (others, run)
-        shift = abs(lag)
-        profile[lag] = float(np.median(correlation(late[shift:], early[: len(early) - shift])))
-    return profile
+FROM_ALIGNMENT = (
+    "lag_clips",
+    "r_lag",
+    "r_lag_0",
+    "stimulus_lag_clips",
+    "stimulus_r",
+    "best_movie",
+    "level",
+    "flag",
+)
+DROP_OUT = 1 / 3
+"""A vertex whose tSNR is below this share of the median vertex has hardly any signal."""
 
 
 def mean_correlation(total: np.ndarray, repeats: int) -> np.ndarray:
@@ -63,7 +47,9 @@ def mean_correlation(total: np.ndarray, repeats: int) -> np.ndarray:
     return (power - repeats) / (repeats * (repeats - 1))
 
 
-def run_table(movies: Mapping[str, list[Run]], vertices: pd.DataFrame, training: set[str]) -> pd.DataFrame:
+def run_table(
+    movies: Mapping[str, list[Run]], vertices: pd.DataFrame, training: set[str], alignment: pd.DataFrame
+) -> pd.DataFrame:
     """A row per run and a row per movie.
 
     Reads each run twice and holds three of them at a time (the real study: 0.2 GB).
@@ -76,13 +62,15 @@ def run_table(movies: Mapping[str, list[Run]], vertices: pd.DataFrame, training:
         Selection table (grayordinate, r, selected, constant) of all cortical vertices in order.
     training
         Content hashes of the training runs.
+    alignment
+        Table from `alignment`.
 
     Returns
     -------
     pandas.DataFrame
-        `level` (run or movie), `split`, `movie`, `repeat`, facts of the run, median correlation with the mean of the other
+        `kind` (run or movie), `split`, `movie`, `repeat`, facts of the run, median correlation with the mean of the other
         repeats (runs) or between pairs of repeats (movies) over the selected vertices, the 1000 most reliable ones and
-        the whole cortex, lag of the best agreement in volumes, and `flag` (empty if nothing is suspicious).
+        all that are not constant, and for runs what `alignment` found.
     """
     usable = ~vertices["constant"].to_numpy()
     reliability = np.where(usable, vertices["r"], -np.inf)
@@ -97,17 +85,19 @@ def run_table(movies: Mapping[str, list[Run]], vertices: pd.DataFrame, training:
         split = "train" if repeats[0].metadata["content_hash"] in training else "test"
         total = _sum(repeats)
         for run in repeats:
-            agreement = _agreement(run, total, groups, top) if len(repeats) > 1 else {}
-            rows.append({"level": "run", "split": split, **_facts(run), **agreement})
-        whole: dict[str, Any] = {"level": "movie", "split": split, "movie": movie, "clips": len(total)}
+            own = run.responses
+            agreement = _medians(correlation(own, total - own), groups) if len(repeats) > 1 else {}
+            rows.append({"kind": "run", "split": split, **_facts(run), **agreement})
+        whole: dict[str, Any] = {"kind": "movie", "split": split, "movie": movie, "clips": len(total)}
         if len(repeats) > 1:
             whole |= _medians(mean_correlation(total, len(repeats)), groups)
         rows.append(whole)
-    table = pd.DataFrame(rows, columns=[*FACTS, *groups, "lag_volumes", "r_lag", "r_lag_0"])
-    whole_numbers = ["repeat", "volumes", "constant", "spikes", "spike_clips", "lag_volumes"]
+    table = pd.DataFrame(rows, columns=[*FACTS, *groups])
+    whole_numbers = ["repeat", "volumes", "constant", "spikes", "spike_clips"]
     table[whole_numbers] = table[whole_numbers].astype("Int64")
-    table["flag"] = flag_runs(table)
-    return table.round(6)
+    checked = alignment[["movie", "repeat", *FROM_ALIGNMENT]].astype({"repeat": "Int64"})
+    table = table.merge(checked, on=["movie", "repeat"], how="left")
+    return table.fillna({"level": "", "flag": ""}).round(6)
 
 
 def _sum(repeats: list[Run]) -> np.ndarray:
@@ -126,67 +116,87 @@ def _facts(run: Run) -> dict[str, Any]:
         "volumes": facts["volumes"],
         "header_repetition_time_s": facts["header_repetition_time_s"],
         "tsnr": facts["tsnr"],
+        "framewise_displacement_mm": facts["framewise_displacement_mm"],
         "constant": facts["constant"],
         "spikes": facts["spikes"],
         "spike_clips": len(facts["spike_clips"]),
     }
 
 
-def _agreement(
-    run: Run, total: np.ndarray, groups: dict[str, np.ndarray], top: np.ndarray
-) -> dict[str, float | int]:
-    own = run.responses
-    others = total - own
-    profile = lag_profile(own[:, top], others[:, top])
-    lag = max(profile, key=lambda lag: (profile[lag], -abs(lag)))
-    r = _medians(correlation(own, others), groups)
-    return {**r, "lag_volumes": lag, "r_lag": profile[lag], "r_lag_0": profile[0]}
-
-
 def _medians(r: np.ndarray, groups: dict[str, np.ndarray]) -> dict[str, float]:
     return {name: float(np.median(r[members])) if len(members) else 0.0 for name, members in groups.items()}
 
 
-def flag_runs(table: pd.DataFrame) -> pd.Series:
-    """What is suspicious about each run, if it exceeds what noise does (half a standard error of a correlation).
+def vertex_tsnr(movies: Mapping[str, list[Run]]) -> np.ndarray:
+    """Temporal signal-to-noise ratio of each vertex, mean over runs; float64 (vertices,)."""
+    runs = [run for repeats in movies.values() for run in repeats]
+    return np.mean([run.tsnr for run in runs], axis=0, dtype=np.float64)
+
+
+def area_table(vertices: pd.DataFrame, areas: np.ndarray, tsnr: np.ndarray) -> pd.DataFrame:
+    """A row per named area, the areas with the largest share of selected vertices first.
 
     Parameters
     ----------
-    table
-        `level`, `split`, `clips`, `lag_volumes`, `r_lag` (at the best lag), `r_lag_0`, `r_top1000`.
+    vertices
+        Selection table (r, selected, constant).
+    areas
+        Name of the area of each vertex, empty for none.
+    tsnr
+        Of each vertex.
 
     Returns
     -------
-    pandas.Series
-        A sentence per row; empty if the run agrees best at lag 0 and not much less than the other runs of its split.
+    pandas.DataFrame
+        `area`, `vertices`, `selected`, `share`, `median_r`, `median_tsnr`, `drop_outs` (constant, or tSNR below a third of
+        the median vertex).
     """
-    flags = pd.Series("", index=table.index)
-    noise = 0.5 / np.sqrt(table["clips"])
-    shifted = table["lag_volumes"].fillna(0).ne(0) & (table["r_lag"] > table["r_lag_0"] + noise)
-    for row in flags.index[shifted]:
-        lag = int(table["lag_volumes"].loc[row])
-        flags[row] = f"agrees best with the other repeats {lag:+d} volumes away: wrong onset, or out of step"
-    r = table[f"r_top{TOP_VERTICES}"].where(table["level"] == "run")
-    typical = r.groupby(table["split"]).transform("median")
-    low = ~shifted & (r < LOW_SHARE * typical) & (typical > noise)
-    flags[low] = "hardly agrees with the other repeats: wrong movie, wrong subject, or a bad recording"
-    return flags
+    lost = vertices["constant"].to_numpy() | (tsnr < DROP_OUT * np.median(tsnr))
+    columns = {
+        "area": areas,
+        "selected": vertices["selected"],
+        "r": vertices["r"],
+        "tsnr": tsnr,
+        "lost": lost,
+    }
+    named = pd.DataFrame(columns)[areas != ""]
+    table = named.groupby("area", as_index=False).agg(
+        vertices=("r", "size"),
+        selected=("selected", "sum"),
+        share=("selected", "mean"),
+        median_r=("r", "median"),
+        median_tsnr=("tsnr", "median"),
+        drop_outs=("lost", "sum"),
+    )
+    return table.sort_values(["share", "median_r"], ascending=False, ignore_index=True).round(6)
 
 
-def summarise(subject: str, vertices: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
-    """The numbers of one subject: how much of the cortex was selected, where, how reliable it is, what was flagged."""
+def summarise(
+    subject: str,
+    vertices: pd.DataFrame,
+    rows: pd.DataFrame,
+    areas: np.ndarray,
+    by_area: pd.DataFrame,
+    tsnr: np.ndarray,
+) -> dict[str, Any]:
+    """The numbers of one subject: how much was selected, where, how reliable it is, what was flagged."""
     selected, r = vertices["selected"].to_numpy(), vertices["r"].to_numpy()
     usable = ~vertices["constant"].to_numpy()
-    groups = {group: atlas.visual_group(group) & usable for group in atlas.VISUAL_AREAS}
+    names = np.array([area[2:] for area in areas.tolist()])
+    groups = {group: np.isin(names, members) & usable for group, members in atlas.VISUAL_AREAS.items()}
     visual = np.logical_or.reduce(list(groups.values()))
-    runs = rows[rows["level"] == "run"]
+    runs = rows[rows["kind"] == "run"]
     flagged = runs.loc[runs["flag"] != "", ["movie", "repeat", "flag"]]
+    best = by_area[by_area["selected"] > 0].head(TOP_AREAS)
     return {
         "subject": subject,
         "runs": len(runs),
         "flagged": flagged.to_dict("records"),
+        "out_of_step": ", ".join(f"{row.movie} repeat {row.repeat}" for row in flagged.itertuples())
+        or "no run",
         "cortex_vertices": len(vertices),
         "constant_vertices": int((~usable).sum()),
+        "low_signal_vertices": int((usable & (tsnr < DROP_OUT * np.median(tsnr))).sum()),
         "selected_vertices": int(selected.sum()),
         "selected_share": float(selected.mean()),
         "passed_vertices": int(vertices["passed"].sum()),
@@ -197,21 +207,11 @@ def summarise(subject: str, vertices: pd.DataFrame, rows: pd.DataFrame) -> dict[
             "not_visual": _median(r[usable & ~visual]),
             **{group: _median(r[members]) for group, members in groups.items()},
         },
-        "tsnr": _median(runs["tsnr"].to_numpy(dtype=np.float64)),
+        "tsnr": _median(runs["tsnr"].dropna().to_numpy(dtype=np.float64)),
         "spikes": int(runs["spikes"].sum()),
-        "areas": _areas(selected, r),
+        "areas": [dict(row) for row in best.to_dict("records")],
     }
 
 
 def _median(values: np.ndarray) -> float | None:
     return round(float(np.median(values)), 6) if len(values) else None
-
-
-def _areas(selected: np.ndarray, r: np.ndarray) -> list[dict[Any, Any]]:
-    """The areas with the largest share of selected vertices."""
-    table = pd.DataFrame({"area": atlas.areas(), "selected": selected, "r": r})
-    columns = {"vertices": ("r", "size"), "selected": ("selected", "sum"), "median_r": ("r", "median")}
-    areas = table.groupby("area").agg(**columns)
-    areas["share"] = areas["selected"] / areas["vertices"]
-    best = areas[areas["selected"] > 0].sort_values(["share", "median_r"], ascending=False).head(TOP_AREAS)
-    return [dict(row) for row in best.round(6).reset_index().to_dict("records")]

@@ -79,13 +79,35 @@ def fisher_z(repeats: dict[str, np.ndarray]) -> np.ndarray:
     return total / len(pairs)
 
 
-def one_sided_t(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def held_out_dependence(movies: int) -> float:
+    """Factor by which a t of held-out correlations is too large, since each movie is predicted from all others.
+
+    Of a vertex without a response, the correlations of two movies share one of their movies - 1 terms (what the one predicts
+    of the other is what the other predicts of the one), so that they correlate by 1 / (movies - 1). Their mean then varies
+    twice as much, and their spread shows too little: sqrt(2 (M - 1) / (M - 2)).
+
+    Raises
+    ------
+    InputError
+        If there are fewer than three movies.
+    """
+    if movies < 3:
+        raise InputError(
+            f"the test of predictions needs at least three training movies, found {movies}; set preprocess.selection.by to "
+            "`repeats` or `areas`"
+        )
+    return float(np.sqrt(2 * (movies - 1) / (movies - 2)))
+
+
+def one_sided_t(z: np.ndarray, dependence: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """One-sample t-test, per vertex, of a mean above 0.
 
     Parameters
     ----------
     z
         Fisher z, float64 (movies, vertices), at least two movies.
+    dependence
+        Factor by which t is too large, since movies are not independent (`held_out_dependence`); 1 if they are.
 
     Returns
     -------
@@ -94,7 +116,7 @@ def one_sided_t(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     movies = len(z)
     mean, sd = z.mean(axis=0), z.std(axis=0, ddof=1)
-    t = np.divide(mean * np.sqrt(movies), sd, out=np.zeros_like(mean), where=sd > 0)
+    t = np.divide(mean * np.sqrt(movies), dependence * sd, out=np.zeros_like(mean), where=sd > 0)
     return t, np.where(sd > 0, stdtr(movies - 1, -t), 1.0)
 
 
@@ -134,7 +156,7 @@ def choose(t: np.ndarray, p: np.ndarray, settings: Selection) -> tuple[np.ndarra
     if passed.sum() >= settings.minimum:
         return passed, passed
     short = (
-        f"only {passed.sum()} of {len(t)} vertices repeat their response across presentations (t-test over movies, "
+        f"only {passed.sum()} of {len(t)} vertices have a reliable response by {settings.by} (t-test over movies, "
         f"{settings.correction}, p < {settings.alpha:g}), fewer than selection.minimum = {settings.minimum}"
     )
     if not settings.fallback_top:
@@ -152,17 +174,21 @@ def choose(t: np.ndarray, p: np.ndarray, settings: Selection) -> tuple[np.ndarra
     return passed, selected
 
 
-def selection_table(z: np.ndarray, constant: np.ndarray, settings: Selection) -> pd.DataFrame:
+def selection_table(
+    z: np.ndarray, constant: np.ndarray, settings: Selection, dependence: float = 1.0
+) -> pd.DataFrame:
     """The test and the choice for every cortical vertex; constant vertices are not tested and never chosen.
 
     Parameters
     ----------
     z
-        Fisher z of the inter-repeat correlation, float64 (movies, vertices).
+        Fisher z of the correlation between repeats, or with a prediction, float64 (movies, vertices).
     constant
         Vertices without signal in some run, bool (vertices,).
     settings
         Level, correction, and what to do if few vertices pass.
+    dependence
+        Of the movies (`one_sided_t`).
 
     Returns
     -------
@@ -175,8 +201,43 @@ def selection_table(z: np.ndarray, constant: np.ndarray, settings: Selection) ->
         As `choose`.
     """
     tested = np.flatnonzero(~constant)
-    t, p = one_sided_t(z[:, tested])
+    t, p = one_sided_t(z[:, tested], dependence)
     passed, selected = choose(t, p, settings)
+    return _table(z, constant, t, p, settings, passed, selected)
+
+
+def given_table(
+    z: np.ndarray, constant: np.ndarray, wanted: np.ndarray, settings: Selection, dependence: float = 1.0
+) -> pd.DataFrame:
+    """As `selection_table`, but the given vertices (bool) are kept without a test, unless they are constant.
+
+    Raises
+    ------
+    InputError
+        If fewer than `minimum` are left.
+    """
+    tested = np.flatnonzero(~constant)
+    t, p = one_sided_t(z[:, tested], dependence)
+    passed = (corrected(p, settings.correction) < settings.alpha) & (t > 0)
+    selected = wanted[tested]
+    if selected.sum() < settings.minimum:
+        raise InputError(
+            f"only {selected.sum()} of the {wanted.sum()} wanted vertices are not constant, fewer than selection.minimum = "
+            f"{settings.minimum}"
+        )
+    return _table(z, constant, t, p, settings, passed, selected)
+
+
+def _table(
+    z: np.ndarray,
+    constant: np.ndarray,
+    t: np.ndarray,
+    p: np.ndarray,
+    settings: Selection,
+    passed: np.ndarray,
+    selected: np.ndarray,
+) -> pd.DataFrame:
+    tested = np.flatnonzero(~constant)
     table = pd.DataFrame({"grayordinate": np.arange(z.shape[1]), "r": np.tanh(z).mean(axis=0)})
     for name, values, untested in (
         ("t", t, 0.0),

@@ -42,9 +42,9 @@ class Run:
         return f"{self.movie}_{self.repeat}"
 
     @property
-    def bold_hash(self) -> str:
-        """Hash of the file that the run was made of."""
-        return next(iter(self.metadata["provenance"]["inputs"]["bold"].values()))
+    def source(self) -> str:
+        """What the run was made of: hash of the file, and from where on (equal for copies only)."""
+        return self.metadata["source"]
 
     @property
     def clip_ids(self) -> list[str]:
@@ -53,13 +53,18 @@ class Run:
 
     @property
     def responses(self) -> np.ndarray:
-        """Z-scored responses, float32 (clips, 59412)."""
+        """Z-scored responses, float32 (clips, locations): 59412 of a CIFTI file."""
         return TensorFile(self.path)["responses"]
 
     @property
     def valid(self) -> np.ndarray:
-        """Vertices that are not constant, bool (59412,)."""
+        """Vertices that are not constant, bool (locations,)."""
         return np.asarray(TensorFile(self.path)["valid"])
+
+    @property
+    def tsnr(self) -> np.ndarray:
+        """Temporal signal-to-noise ratio, mean over SD after detrending, float32 (locations,); 0 where not valid."""
+        return np.asarray(TensorFile(self.path)["tsnr"])
 
 
 def by_movie(paths: Sequence[Path], subject: str) -> dict[str, list[Run]]:
@@ -79,9 +84,12 @@ def by_movie(paths: Sequence[Path], subject: str) -> dict[str, list[Run]]:
         ),
         *(f"run {name} is given {count} times" for name, count in _repeated(run.name for run in runs)),
     ]
-    for content, _ in _repeated(run.bold_hash for run in runs):
-        copies = ", ".join(run.name for run in runs if run.bold_hash == content)
+    for content, _ in _repeated(run.source for run in runs):
+        copies = ", ".join(run.name for run in runs if run.source == content)
         problems.append(f"runs {copies} were made of files with the same content")
+    sizes = {run.responses.shape[1] for run in runs}
+    if len(sizes) > 1:
+        problems.append(f"runs have different numbers of vertices: {sorted(sizes)}")
     movies: dict[str, list[Run]] = {}
     for run in runs:
         movies.setdefault(run.movie, []).append(run)

@@ -1,8 +1,9 @@
-"""The steps of `preprocess` that make responses: run and gather."""
+"""The steps of `preprocess` that make responses: locations, run and gather."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -12,18 +13,47 @@ from neurons.artifacts import (
     hash_vertices,
     provenance,
     read_table,
+    write_table,
     write_tensors,
 )
-from neurons.config import Preprocess
+from neurons.config import Preprocess, Volume
 from neurons.console import logger
-from neurons.preprocess import atlas, gathering
-from neurons.preprocess.cifti import open_run
+from neurons.preprocess import gathering
+from neurons.preprocess.alignment_steps import refuse_misaligned
+from neurons.preprocess.cifti import BoldRun, open_run
+from neurons.preprocess.confounds import framewise_displacement, read_confounds, regress_out
+from neurons.preprocess.images import VolumeRun, open_volume_run
+from neurons.preprocess.locations import VOXEL_COLUMNS, cortex_locations, voxel_locations
 from neurons.preprocess.runs import Run, by_movie
 from neurons.preprocess.standardise import spikes, standardise
-from neurons.preprocess.timing import Timing, kept_volumes
+from neurons.preprocess.timing import Timing, clip_courses, clip_weights
 
+LARGE_MOVEMENT_MM = 0.5
 SPIKE_VOLUME = 0.01
 """Share of vertices that must spike together for a volume to be listed."""
+
+
+def locations(*, subject: str, space: str, settings: Volume, locations: Path) -> None:
+    """List where responses are measured: cortical grayordinates, or the voxels of a mask, with the names of their areas.
+
+    Parameters
+    ----------
+    subject
+        The person; takes the place of ``{subject}`` in the paths of `settings`.
+    space
+        ``fsLR_91k`` or ``volume``.
+    settings
+        Mask, atlas and labels of volumetric runs.
+    locations
+        Output: table (`grayordinate`, `area`; of voxels also `i, j, k, x_mm, y_mm, z_mm`).
+    """
+    if space == "fsLR_91k":
+        write_table(locations, cortex_locations(), provenance("preprocess locations", {}, {"space": space}))
+        return
+    named = {"mask": settings.mask, "atlas": settings.atlas, "labels": settings.labels}
+    paths = {role: Path(text.format(subject=subject)) for role, text in named.items() if text is not None}
+    table = voxel_locations(paths.get("mask"), paths.get("atlas"), paths.get("labels"))
+    write_table(locations, table, provenance("preprocess locations", paths, {"space": space}))
 
 
 def run(
@@ -33,43 +63,53 @@ def run(
     movie: str,
     repeat: int,
     clips: Path,
+    locations: Path,
+    confounds: Path | None = None,
     onset_s: float,
     clip_s: float,
     repetition_time_s: float,
+    tail_s: float | None = None,
     settings: Preprocess,
     responses: Path,
 ) -> None:
     """Check one run and turn it into one z-scored response per clip.
 
-    Trim (volume j answers clip j), remove a polynomial per vertex, divide by the sample SD. Constant vertices are marked
-    not valid and stored as 0; they are never selected. Memory: about 4 times the cortical time series (0.25 GB for
-    245 volumes).
+    Regress out confounds if the settings name any, take the signal of each clip (volume j answers clip j, where clips and
+    volumes are equally long), remove a polynomial per vertex, divide by the sample SD. Constant vertices are marked not
+    valid and stored as 0; they are never selected. Memory: about 4 times the cortical time series (0.25 GB for 245 volumes).
 
     Parameters
     ----------
     bold
-        CIFTI-2 dense time series.
+        CIFTI-2 dense time series, or NIfTI volumes.
     subject, movie, repeat
         Which run it is, as in the run table.
     clips
         Clip table of the movie.
+    locations
+        From `locations`.
+    confounds
+        Confounds table of the run, if there is one: head movement is recorded, and what `settings.confounds` names is
+        regressed out.
     onset_s
         Movie time at which the scan began, in s.
     clip_s
         Length of a clip, in s.
     repetition_time_s
         Time between volumes, in s; used instead of the header's, which is often wrong.
+    tail_s
+        Scanning after the movie, in s; None if it is not known.
     settings
-        Delay and detrending.
+        Delay, detrending, confounds, and the kind of file.
     responses
-        Output: tensors `responses` (clips, 59412) and `valid` (59412).
+        Output: tensors `responses` (clips, locations), `valid` and `tsnr` (locations).
     """
     name = f"{subject} {movie} repeat {repeat}"
     identities = _clips_of(movie, clips)
-    bold_run = open_run(bold)
+    bold_run = _open(bold, locations, settings)
     try:
-        timing = Timing(len(identities), clip_s, repetition_time_s, onset_s)
-        kept = kept_volumes(timing, settings.hemodynamic_delay_s, bold_run.volumes)
+        timing = Timing(len(identities), clip_s, repetition_time_s, onset_s, tail_s)
+        weights = clip_weights(timing, settings.hemodynamic_delay_s, bold_run.volumes)
     except InputError as error:
         raise InputError(f"run {name} ({bold}): {error}") from error
     if not np.isclose(bold_run.repetition_time_s, repetition_time_s):
@@ -79,38 +119,61 @@ def run(
             bold_run.repetition_time_s,
             repetition_time_s,
         )
-    courses = np.ascontiguousarray(bold_run.cortex()[:, kept])
+    measured = bold_run.courses()
+    if settings.confounds:
+        if confounds is None:
+            raise InputError(
+                f"run {name}: preprocess.confounds names columns, but the run table names no table for this run (column "
+                "`confounds`)"
+            )
+        table = read_confounds(confounds, settings.confounds, bold_run.volumes)
+        regress_out(measured, table, settings.detrend_order)
+    courses = clip_courses(measured, weights)
     valid, tsnr = standardise(courses, settings.detrend_order)
     spiking = spikes(courses)
     if not valid.all():
-        logger.warning("run %s: %d cortical vertices are constant and will not be used", name, (~valid).sum())
+        logger.warning("run %s: %d vertices are constant and will not be used", name, (~valid).sum())
+    moved_mm = None if confounds is None else framewise_displacement(confounds)
+    if moved_mm is not None and moved_mm > LARGE_MOVEMENT_MM:
+        logger.warning("run %s: the head moved by %.2f mm from volume to volume, on average", name, moved_mm)
     facts = {
         "volumes": bold_run.volumes,
-        "first_volume": kept.start,
+        "first_volume": int(np.flatnonzero(weights[0])[0]),
         "header_repetition_time_s": bold_run.repetition_time_s,
         "onset_s": onset_s,
         "tsnr": float(np.median(tsnr[valid])) if valid.any() else 0.0,
         "constant": int((~valid).sum()),
         "spikes": int(spiking.sum()),
+        "framewise_displacement_mm": moved_mm,
         "spike_clips": np.flatnonzero(spiking.mean(axis=0) > SPIKE_VOLUME).tolist(),
     }
     parameters = {
-        **settings.model_dump(mode="json", exclude={"selection"}),
+        **settings.model_dump(mode="json", exclude={"selection", "volume", "alignment"}),
         "onset_s": onset_s,
         "clip_s": clip_s,
         "repetition_time_s": repetition_time_s,
+        "tail_s": tail_s,
     }
+    inputs = {"bold": bold, "clips": clips} | ({} if confounds is None else {"confounds": confounds})
+    made_by = provenance("preprocess run", inputs, parameters)
     write_tensors(
         responses,
-        {"responses": courses.T, "valid": valid},
-        provenance("preprocess run", {"bold": bold, "clips": clips}, parameters),
+        {"responses": courses.T, "valid": valid, "tsnr": tsnr},
+        made_by,
         clip_ids=identities,
         subject=subject,
         movie=movie,
         repeat=repeat,
-        grayordinates=atlas.GRAYORDINATES,
+        space=settings.space,
+        source=f"{made_by['inputs']['bold'][bold.name]} from {onset_s:g} s",
         facts=facts,
     )
+
+
+def _open(bold: Path, locations: Path, settings: Preprocess) -> BoldRun | VolumeRun:
+    if settings.space == "volume":
+        return open_volume_run(bold, read_table(locations, VOXEL_COLUMNS))
+    return open_run(bold)
 
 
 def _clips_of(movie: str, clips: Path) -> list[str]:
@@ -124,9 +187,19 @@ def _clips_of(movie: str, clips: Path) -> list[str]:
 
 
 def gather(
-    *, subject: str, train_runs: list[Path], test_runs: list[Path], selection: Path, train: Path, test: Path
+    *,
+    subject: str,
+    train_runs: list[Path],
+    test_runs: list[Path],
+    selection: Path,
+    alignment: Path,
+    action: Literal["stop", "warn"],
+    train: Path,
+    test: Path,
 ) -> None:
     """Put the responses of the selected vertices together, clips in natural order of movies.
+
+    Runs that do not follow their movies stop the work here.
 
     Parameters
     ----------
@@ -136,16 +209,23 @@ def gather(
         Preprocessed runs.
     selection
         Table from `select`, made with exactly `train_runs`.
+    alignment
+        Table from `alignment`.
+    action
+        What a run that is out of step does: ``stop``, or ``warn`` (`alignment` has warned).
     train
-        Output: `responses` (clips, repeats, vertices), `vertex`.
+        Output: `responses` (clips, repeats, vertices), `n_repeats` (clips) measured, `vertex`.
     test
         Output: `responses` (clips, vertices) averaged over repeats, `halves` (clips, 2, vertices), `n_repeats` (clips),
         `vertex`.
     """
+    if action == "stop":
+        refuse_misaligned(subject, alignment)
     training, testing = by_movie(train_runs, subject), by_movie(test_runs, subject)
     gathering.check_split(training, testing, selection)
     vertices = gathering.selected_vertices(read_table(selection, ["grayordinate", "selected"]))
-    metadata = {"subject": subject, "vertex_hash": hash_vertices(vertices)}
+    space = next(iter(training.values()))[0].metadata["space"]
+    metadata = {"subject": subject, "space": space, "vertex_hash": hash_vertices(vertices)}
     _warn_about_constant(testing, vertices)
     averaged = gathering.test_responses(testing, vertices)
     write_tensors(
@@ -160,13 +240,26 @@ def gather(
         clip_ids=gathering.clip_ids(testing),
         **metadata,
     )
+    responses, measured = gathering.train_responses(training, vertices)
+    _warn_about_repeats(training)
     write_tensors(
         train,
-        {"responses": gathering.train_responses(training, vertices), "vertex": vertices},
+        {"responses": responses, "n_repeats": measured, "vertex": vertices},
         provenance("preprocess gather", {"runs": train_runs, "selection": selection}),
         clip_ids=gathering.clip_ids(training),
         **metadata,
     )
+
+
+def _warn_about_repeats(movies: gathering.Movies) -> None:
+    most = max(len(repeats) for repeats in movies.values())
+    fewer = [f"{movie} ({len(repeats)})" for movie, repeats in movies.items() if len(repeats) < most]
+    if fewer:
+        logger.warning(
+            "training movies with fewer than %d repeats, which are used again so that their clips weigh the same: %s",
+            most,
+            ", ".join(fewer),
+        )
 
 
 def _warn_about_constant(movies: gathering.Movies, vertices: np.ndarray) -> None:

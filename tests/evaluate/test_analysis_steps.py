@@ -183,6 +183,7 @@ def write_run(
         subject=subject,
         movie=movie,
         repeat=repeat,
+        source=path.stem,
     )
     return path
 
@@ -251,9 +252,12 @@ def test_ceiling_of_one_repeat_is_undefined(tmp_path: Path) -> None:
     assert (table["n"] == 0).all()
 
 
-def test_ceiling_refuses_different_numbers_of_repeats(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"different numbers of repeats.*'test1': 3, 'test2': 2"):
-        run_ceiling(tmp_path, write_runs(tmp_path, (3, 2), 0.0))
+def test_ceiling_takes_as_many_repeats_of_each_movie_as_the_fewest(tmp_path: Path) -> None:
+    runs = write_runs(tmp_path, (3, 2), 2.0)
+    table = run_ceiling(tmp_path, runs)
+    pd.testing.assert_frame_equal(
+        table, run_ceiling(tmp_path, [path for path in runs if "_3" not in path.stem])
+    )
 
 
 def test_ceiling_refuses_runs_of_somebody_else_and_tables_without_a_selection(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from nibabel.cifti2 import BrainModelAxis, Cifti2Image, SeriesAxis
 
-from neurons.artifacts import provenance, write_table
+from neurons.artifacts import provenance, write_table, write_tensors
 from neurons.preprocess import atlas
 
 WriteRun = Callable[..., Path]
@@ -64,6 +64,20 @@ def write_clips() -> Callable[[Path, str, int], Path]:
     def write(path: Path, movie: str, clips: int) -> Path:
         table = pd.DataFrame({"clip": [f"{movie}:{index}" for index in range(clips)], "movie": movie})
         write_table(path, table, provenance("cut clips", {}))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_frames() -> Callable[[Path, str, int], Path]:
+    """Write frames of a movie, as the stage `cut` does: noise, which drives nothing."""
+
+    def write(path: Path, movie: str, clips: int) -> Path:
+        random = np.random.default_rng(sum(movie.encode()))
+        frames = random.integers(0, 256, (clips, 2, 8, 8, 3), np.uint8)
+        identities = [f"{movie}:{index}" for index in range(clips)]
+        write_tensors(path, {"frames": frames}, provenance("cut clips", {}), identities)
         return path
 
     return write

@@ -25,7 +25,7 @@ def data() -> np.ndarray:
 def test_reads_the_cortex_in_order(tmp_path: Path, write_run: WriteRun, data: np.ndarray) -> None:
     run = open_run(write_run(tmp_path / "run.dtseries.nii", data))
     assert (run.volumes, run.repetition_time_s) == (3, 2.0)
-    np.testing.assert_array_equal(run.cortex(), data.T)
+    np.testing.assert_array_equal(run.courses(), data.T)
 
 
 def test_exponent_of_the_series_step(tmp_path: Path, write_run: WriteRun, data: np.ndarray) -> None:
@@ -47,7 +47,7 @@ def test_truncated_file(tmp_path: Path, write_run: WriteRun, data: np.ndarray, s
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(InputError, match=r"run.dtseries.nii .*truncated"):
-        open_run(path).cortex()
+        open_run(path).courses()
 
 
 def test_nan_and_infinite_values_are_counted_and_located(
@@ -58,7 +58,7 @@ def test_nan_and_infinite_values_are_counted_and_located(
     broken[:, 12] = np.inf
     run = open_run(write_run(tmp_path / "run.dtseries.nii", broken))
     with pytest.raises(InputError, match=r"5 values in 3 cortical vertices .*\[7, 12, 40000\]"):
-        run.cortex()
+        run.courses()
 
 
 @pytest.mark.parametrize(

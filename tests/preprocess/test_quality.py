@@ -4,26 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from neurons.preprocess import atlas
-from neurons.preprocess.quality import flag_runs, lag_profile, mean_correlation
+from neurons.preprocess.quality import area_table, mean_correlation
 from neurons.preprocess.standardise import standardise
-
-
-@pytest.mark.parametrize("lag", [-5, -1, 0, 1, 5])
-def test_a_known_lag_is_recovered(lag: int) -> None:
-    random = np.random.default_rng(2)
-    movie = random.standard_normal((80, 60))
-    run, others = (movie[10 - shift : 60 - shift] + random.standard_normal((50, 60)) for shift in (lag, 0))
-    profile = lag_profile(run, others)
-    assert list(profile) == list(range(-6, 7))
-    assert max(profile, key=lambda shift: profile[shift]) == lag
-    assert profile[lag] == pytest.approx(0.5, abs=0.1)
-
-
-def test_short_runs_search_fewer_lags() -> None:
-    assert list(lag_profile(np.eye(9), np.eye(9))) == [-2, -1, 0, 1, 2]
 
 
 def test_mean_correlation_equals_all_pairs() -> None:
@@ -35,18 +19,16 @@ def test_mean_correlation_equals_all_pairs() -> None:
     np.testing.assert_allclose(mean_correlation(repeats.sum(axis=0).T, 4), r, atol=1e-5)
 
 
-def test_runs_of_another_movie_or_time_are_flagged_and_noise_is_not() -> None:
-    rows = [("train", 0, 0.50, 0.50)] * 5 + [
-        ("train", 0, 0.05, 0.05),
-        ("train", -2, 0.5, 0.1),
-        ("train", 1, 0.50, 0.49),
-    ]
-    rows += [("test", 3, 0.01, 0.0), ("test", 0, 0.02, 0.02), ("test", 0, -0.01, -0.01)]
-    table = pd.DataFrame(rows, columns=["split", "lag_volumes", "r_lag", "r_lag_0"])
-    table = table.assign(level="run", clips=48, r_top1000=table["r_lag_0"])
-    flags = flag_runs(table)
-    assert np.flatnonzero(flags != "").tolist() == [5, 6]
-    assert "hardly agrees" in flags[5] and "-2 volumes away" in flags[6]
+def test_areas_are_summed_up() -> None:
+    vertices = pd.DataFrame(
+        {"r": [0.5, 0.3, 0.1, 0.0, 0.9], "selected": [True, False, True, True, True], "constant": [False] * 5}
+    )
+    areas = np.array(["L_V1", "L_V1", "L_V2", "L_V2", ""])
+    table = area_table(vertices, areas, np.array([90.0, 20.0, 100.0, 110.0, 5.0]))
+    assert table["area"].tolist() == ["L_V2", "L_V1"], "the largest share of selected vertices first"
+    assert table["selected"].tolist() == [2, 1] and table["share"].tolist() == [1.0, 0.5]
+    assert table["median_r"].tolist() == [0.05, 0.4] and table["median_tsnr"].tolist() == [105.0, 55.0]
+    assert table["drop_outs"].tolist() == [0, 1]  # 20 is below a third of the median 90
 
 
 def test_areas_are_joined_by_name() -> None:

@@ -9,6 +9,7 @@ import scipy.stats
 from neurons.artifacts import InputError
 from neurons.config import Selection
 from neurons.preprocess import reliability
+from neurons.preprocess.stimulus import Encoding
 
 ALL = Selection(minimum=1)
 
@@ -116,3 +117,21 @@ def test_fallback_never_takes_anticorrelated_vertices(random: np.random.Generato
     z = random.standard_normal((4, 40))
     with pytest.raises(InputError, match="more than the"):
         reliability.selection_table(z, np.zeros(40, bool), Selection(minimum=5, fallback_top=39))
+
+
+@pytest.mark.parametrize("movies", [3, 6, 12])
+def test_held_out_predictions_of_noise_are_not_significant_more_often_than_they_should(movies: int) -> None:
+    random = np.random.default_rng(movies)
+    names = [str(number) for number in range(movies)]
+    features = {name: random.standard_normal((60, 8)).astype(np.float32) for name in names}
+    noise = {name: random.standard_normal((60, 20_000)).astype(np.float32) for name in names}
+    encoding = Encoding(features)
+    for name in names:
+        encoding.learn(name, noise[name])
+    z = np.arctanh([reliability.correlation(encoding.predict(name), noise[name]) for name in names])
+    _, plain = reliability.one_sided_t(z)
+    _, p = reliability.one_sided_t(z, reliability.held_out_dependence(movies))
+    assert (plain < 0.05).mean() > 0.08, "taken as independent, far more than 5 % would pass"
+    assert 0.02 < (p < 0.05).mean() < 0.056, "0.05, or a little less; a standard error is 0.0015"
+    with pytest.raises(InputError, match="at least three training movies, found 2"):
+        reliability.held_out_dependence(2)

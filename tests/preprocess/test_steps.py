@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from neurons.artifacts import InputError, TensorFile, hash_vertices, read_json, read_table
-from neurons.config import Preprocess, Selection
-from neurons.preprocess import atlas, selection_steps, steps
+from neurons.config import Preprocess, Volume
+from neurons.preprocess import alignment_steps, atlas, selection_steps, steps
 
 CLIPS = 16
 TRAIN = ("seg1", "seg2", "seg3", "seg9", "seg10", "seg11")
@@ -46,6 +46,23 @@ class Study:
     def selection(self) -> Path:
         return self.folder / "selection.parquet"
 
+    @property
+    def locations(self) -> Path:
+        return self.folder / "locations.parquet"
+
+    def frames(self, *movies: str) -> list[Path]:
+        return [self.folder / f"{movie}_frames.safetensors" for movie in movies]
+
+    def select(self, runs: list[Path], selection: Path, subject: str = "subject1", **options: object) -> None:
+        selection_steps.select(
+            subject=subject,
+            runs=runs,
+            frames=self.frames(*TRAIN, "test1", "test2"),
+            locations=self.locations,
+            settings=Preprocess(selection=options),
+            selection=selection,
+        )
+
 
 def preprocess(folder: Path, bold: Path, movie: str, repeat: int, onset_s: float, **changes: object) -> None:
     arguments = {
@@ -54,9 +71,11 @@ def preprocess(folder: Path, bold: Path, movie: str, repeat: int, onset_s: float
         "movie": movie,
         "repeat": repeat,
         "clips": folder / f"{movie}.tsv",
+        "locations": folder / "locations.parquet",
         "onset_s": onset_s,
         "clip_s": 2.0,
         "repetition_time_s": 2.0,
+        "tail_s": 12.0,
         "settings": Preprocess(),
         "responses": folder / "runs" / f"{movie}_{repeat}.safetensors",
     }
@@ -74,13 +93,18 @@ def study(
     responsive: np.ndarray,
     write_run: WriteRun,
     write_clips: Callable[..., Path],
+    write_frames: Callable[..., Path],
 ) -> Study:
     folder = tmp_path_factory.mktemp("study")
+    steps.locations(
+        subject="subject1", space="fsLR_91k", settings=Volume(), locations=folder / "locations.parquet"
+    )
     random = np.random.default_rng(5)
     evoked = {}
     for movie in (*TRAIN, "test1", "test2"):
         onset_s = 0.0 if movie == "test2" else 2.0
         write_clips(folder / f"{movie}.tsv", movie, CLIPS)
+        write_frames(folder / f"{movie}_frames.safetensors", movie, CLIPS)
         evoked[movie] = random.standard_normal((CLIPS, len(responsive)))
         volumes = CLIPS + 6 - round(onset_s / 2)
         for repeat in range(1, 5 if movie == "test1" else 3):
@@ -93,10 +117,21 @@ def study(
             preprocess(folder, path, movie, repeat, onset_s)
             path.unlink()
     study = Study(folder, evoked)
-    selection_steps.select(
-        subject="subject1", runs=study.train, settings=Selection(correction="fdr"), selection=study.selection
-    )
+    study.select(study.train, study.selection, correction="fdr")
+    align(study, study.folder / "alignment.tsv")
     return study
+
+
+def align(study: Study, table: Path) -> None:
+    alignment_steps.alignment(
+        subject="subject1",
+        runs=study.train + study.test,
+        frames=study.frames(*TRAIN, "test1", "test2"),
+        selection=study.selection,
+        clip_s=2.0,
+        settings=Preprocess(),
+        table=table,
+    )
 
 
 def gather(study: Study, **changes: object) -> None:
@@ -105,6 +140,8 @@ def gather(study: Study, **changes: object) -> None:
         "train_runs": study.train,
         "test_runs": study.test,
         "selection": study.selection,
+        "alignment": study.folder / "alignment.tsv",
+        "action": "warn",
         "train": study.folder / "train.safetensors",
         "test": study.folder / "test.safetensors",
     }
@@ -128,7 +165,10 @@ def judge(study: Study, folder: Path) -> None:
         subject="subject1",
         runs=study.train + study.test,
         selection=study.selection,
+        alignment=study.folder / "alignment.tsv",
+        locations=study.locations,
         table=folder / "quality.tsv",
+        areas=folder / "areas.tsv",
         summary=folder / "quality.json",
         picture=folder / "quality.png",
     )
@@ -204,24 +244,16 @@ def test_selected_vertices_are_the_responsive_ones(study: Study, responsive: np.
 
 
 def test_selection_needs_repeats_and_movies(study: Study, tmp_path: Path) -> None:
-    settings = Selection()
-    with pytest.raises(InputError, match=r"one run only: seg10\."):
-        runs = [run for run in study.train if run != study.run("seg10", 2)]
-        selection_steps.select(
-            subject="subject1", runs=runs, settings=settings, selection=tmp_path / "s.parquet"
-        )
-    with pytest.raises(InputError, match="needs at least two, found 1"):
-        selection_steps.select(
-            subject="subject1", runs=study.train[:2], settings=settings, selection=tmp_path / "s.parquet"
-        )
+    with pytest.raises(InputError, match=r"every training movie has one run only.*`encoding`"):
+        study.select([study.run(movie, 1) for movie in TRAIN], tmp_path / "s.parquet")
+    with pytest.raises(InputError, match=r"needs at least two .*found 1"):
+        study.select(study.train[:2], tmp_path / "s.parquet")
 
 
 def test_runs_must_fit_together(study: Study, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         runs = [*study.train, study.run("seg1", 1)]
-        selection_steps.select(
-            subject="subject2", runs=runs, settings=Selection(), selection=tmp_path / "s.parquet"
-        )
+        study.select(runs, tmp_path / "s.parquet", subject="subject2")
     assert "run seg1_1 is given 2 times" in str(caught.value)
     assert f"{study.run('seg1', 1)} is of 'subject1'" in str(caught.value)
 
@@ -234,9 +266,7 @@ def test_one_file_under_two_names(study: Study, tmp_path: Path, write_run: Write
     for repeat, output in enumerate(runs, start=1):
         preprocess(study.folder, bold, "seg1", repeat, 2.0, responses=output)
     with pytest.raises(InputError, match="runs seg1_1, seg1_2 were made of files with the same content"):
-        selection_steps.select(
-            subject="subject1", runs=runs, settings=Selection(), selection=tmp_path / "s.parquet"
-        )
+        study.select(runs, tmp_path / "s.parquet")
 
 
 def test_training_keeps_repeats_apart_in_natural_order(gathered: Study) -> None:
@@ -296,11 +326,10 @@ def test_the_order_of_the_files_does_not_matter(gathered: Study, tmp_path: Path)
 
 
 def test_test_runs_cannot_take_part_in_training_or_selection(gathered: Study, tmp_path: Path) -> None:
+    study = gathered
     mixed = tmp_path / "mixed.parquet"
     runs = [*gathered.train, *gathered.test[:2]]
-    selection_steps.select(
-        subject="subject1", runs=runs, settings=Selection(correction="fdr"), selection=mixed
-    )
+    study.select(runs, mixed, correction="fdr")
     with pytest.raises(InputError, match="vertices were selected with run test1_1"):
         gather(gathered, selection=mixed)
     with pytest.raises(InputError, match="movie seg1 is in both splits"):
@@ -309,23 +338,58 @@ def test_test_runs_cannot_take_part_in_training_or_selection(gathered: Study, tm
         gather(gathered, train_runs=[*gathered.train, *gathered.test[4:]], test_runs=gathered.test[:4])
 
 
-def test_training_movies_with_different_numbers_of_repeats(study: Study, tmp_path: Path) -> None:
-    runs = study.train[:4] + [study.run("test1", repeat) for repeat in (1, 2, 4)]
+def test_training_movies_with_fewer_repeats_use_theirs_again(
+    study: Study, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs = study.train[:2] + study.train[4:5] + [study.run("test1", repeat) for repeat in (1, 2, 4)]
     selection = tmp_path / "s.parquet"
-    settings = Selection(correction="fdr", alpha=0.5, fallback_top=100)
-    selection_steps.select(subject="subject1", runs=runs, settings=settings, selection=selection)
-    with pytest.raises(InputError, match=r"seg1: 2, seg2: 2, test1: 3"):
-        gather(study, train_runs=runs, test_runs=[study.run("test2", 1)], selection=selection)
+    with caplog.at_level("WARNING", "neurons"):
+        study.select(runs, selection, correction="fdr", alpha=0.5, fallback_top=100)
+        gather(
+            study,
+            train_runs=runs,
+            test_runs=[study.run("test2", 1)],
+            selection=selection,
+            train=tmp_path / "t.safetensors",
+        )
+    file = TensorFile(tmp_path / "t.safetensors")
+    vertices = np.asarray(file["vertex"])
+    assert np.asarray(file["n_repeats"]).tolist() == [2] * CLIPS + [1] * CLIPS + [3] * CLIPS
+    for movie, repeats in (("seg1", (1, 2, 1)), ("seg3", (1, 1, 1)), ("test1", (1, 2, 4))):
+        rows = file.rows("responses", [f"{movie}:{index}" for index in range(CLIPS)])
+        for place, repeat in enumerate(repeats):
+            own = TensorFile(study.run(movie, repeat))["responses"][:, vertices]
+            np.testing.assert_array_equal(rows[:, place], own)
+    text = "\n".join(caplog.messages)
+    assert "one run have no part in the selection: seg3" in text and "seg1 (2), seg3 (1)" in text
+
+
+def test_a_run_out_of_step_stops_the_work_unless_it_is_accepted(study: Study, tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"subject1/test1/3: agrees best with the other repeats \+3 clips \(\+6 s\)"
+    ):
+        gather(study, action="stop", train=tmp_path / "train.safetensors", test=tmp_path / "test.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("areas", [["V1"], ["L_V1", "R_V2"]])
+def test_vertices_of_named_areas(study: Study, tmp_path: Path, areas: list[str]) -> None:
+    study.select(study.train, tmp_path / "s.parquet", by="areas", areas=areas)
+    names = [f"{side}_{area}" for area in areas for side in "LR"] if areas == ["V1"] else areas
+    wanted = np.isin(atlas.areas(), names)
+    assert (read_table(tmp_path / "s.parquet")["selected"] == wanted).all()
+    with pytest.raises(InputError, match=r"unknown areas \['V9'\].*Available: .*L_V1"):
+        study.select(study.train, tmp_path / "s.parquet", by="areas", areas=["V1", "V9"])
 
 
 def test_quality_finds_the_late_run_and_its_lag_and_no_other(judged: Study) -> None:
     table = read_table(judged.folder / "quality.tsv")
-    runs = table[table["level"] == "run"]
-    assert len(runs) == 18 and (table["level"] == "movie").sum() == 8
+    runs = table[table["kind"] == "run"]
+    assert len(runs) == 18 and (table["kind"] == "movie").sum() == 8
     flagged = runs[runs["flag"].notna()]
-    assert flagged[["movie", "repeat", "lag_volumes"]].to_numpy().tolist() == [["test1", 3, LATE]]
+    assert flagged[["movie", "repeat", "lag_clips"]].to_numpy().tolist() == [["test1", 3, LATE]]
     others = runs.drop(index=flagged.index)
-    assert (others["lag_volumes"] == 0).all()
+    assert (others["lag_clips"] == 0).all()
     assert set(runs.loc[runs["split"] == "train", "movie"]) == set(TRAIN)
     assert (others["r_top1000"] > 0.4).all() and (others["r_cortex"].abs() < 0.1).all()
 
@@ -340,14 +404,24 @@ def test_quality_summary(judged: Study, responsive: np.ndarray) -> None:
     assert "NaN" not in json.dumps(summary)
 
 
+def test_quality_by_area(judged: Study) -> None:
+    areas = read_table(judged.folder / "areas.tsv").set_index("area")
+    assert len(areas) == 360 and set(areas.index[:2]) == {"L_V1", "R_V1"}
+    assert areas["vertices"].sum() == atlas.CORTEX and areas.loc["L_V1", "median_r"] > 0.6
+    assert areas["selected"].sum() == read_table(judged.selection)["selected"].sum()
+
+
 def test_same_inputs_same_bytes(judged: Study, tmp_path: Path) -> None:
     judge(judged, tmp_path)
-    selection_steps.select(
-        subject="subject1",
-        runs=judged.train,
-        settings=Selection(correction="fdr"),
-        selection=tmp_path / "selection.parquet",
-    )
-    for name in ("quality.tsv", "quality.json", "quality.png", "selection.parquet"):
+    judged.select(judged.train, tmp_path / "selection.parquet", correction="fdr")
+    align(judged, tmp_path / "alignment.tsv")
+    for name in (
+        "quality.tsv",
+        "areas.tsv",
+        "quality.json",
+        "quality.png",
+        "selection.parquet",
+        "alignment.tsv",
+    ):
         assert (tmp_path / name).read_bytes() == (judged.folder / name).read_bytes(), name
     assert (tmp_path / "quality.png").read_bytes().startswith(b"\x89PNG")

@@ -20,8 +20,10 @@ def expected_jobs(variants: int, chunks: int = 2) -> dict[str, int]:
         "simulate_run": RUNS,
         "cut_clips": MOVIES,
         "cut_playback": TEST,
+        "preprocess_locations": SUBJECTS,
         "preprocess_run": RUNS,
         "preprocess_select": SUBJECTS,
+        "preprocess_alignment": SUBJECTS,
         "preprocess_gather": SUBJECTS,
         "preprocess_quality": SUBJECTS,
         "annotate_clips": MOVIES,
@@ -130,11 +132,14 @@ AFTER_GATHER = {"preprocess_gather", "evaluate_retrieval"} | AFTER_PRETRAIN
         ({"pretrain": {"blocks": 1}}, AFTER_PRETRAIN),
         (
             {"preprocess": {"selection": {"alpha": 0.01}}},
-            {"preprocess_select", "preprocess_quality", "evaluate_ceiling"} | AFTER_GATHER,
+            {"preprocess_select", "preprocess_alignment", "preprocess_quality", "evaluate_ceiling"}
+            | AFTER_GATHER,
         ),
         (
             {"preprocess": {"detrend_order": 2}},
-            {"preprocess_run", "preprocess_select", "preprocess_quality", "evaluate_ceiling"} | AFTER_GATHER,
+            {"preprocess_run", "preprocess_select", "preprocess_alignment", "preprocess_quality"}
+            | {"evaluate_ceiling"}
+            | AFTER_GATHER,
         ),
         ({"cut": {"playback_frames": 8}}, {"cut_playback", "report_page", "all"}),
     ],

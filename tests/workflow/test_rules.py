@@ -10,7 +10,17 @@ import yaml
 from neurons.cli import STEPS
 from tests.workflow.conftest import ROOT
 
-CALLED_BY_HAND = {("simulate", "run_table"), ("evaluate", "videos")}
+CALLED_BY_HAND = {
+    ("simulate", "run_table"),
+    ("preprocess", "unpack_cc2017"),
+    ("preprocess", "index_cc2017"),
+    ("preprocess", "index_bids"),
+    ("preprocess", "index_released"),
+    ("preprocess", "released_captions"),
+    ("simulate", "bids"),
+    ("simulate", "released"),
+    ("evaluate", "videos"),
+}
 # Options that a rule gives only if there is something to give, by the name of the parameter that holds them.
 GIVEN_BY_PARAMETERS = {
     "{params.compute}": {"device", "precision", "threads"},
@@ -18,6 +28,9 @@ GIVEN_BY_PARAMETERS = {
     "{params.decoded}": {"decoded"},
     "{params.published}": {"published"},
     "{params.sources}": {"folder", "descriptions", "masks"},
+    "{params.confounds}": {"confounds"},
+    "{params.tail}": {"tail_s"},
+    "{params.left_out}": {"left_out"},
 }
 RULES = {path.stem: path.read_text() for path in (ROOT / "rules").glob("*.smk")}
 
