@@ -215,3 +215,4 @@ def classifiers():
 
 
 COMPUTE = f"--device {CONFIG.compute.device} --precision {CONFIG.compute.precision} --threads {CONFIG.compute.threads}"
+PLACE = f"--device {CONFIG.compute.device} --threads {CONFIG.compute.threads}"

@@ -14,9 +14,18 @@ CALLED_BY_HAND = {("simulate", "run_table"), ("evaluate", "videos")}
 # Options that a rule gives only if there is something to give, by the name of the parameter that holds them.
 GIVEN_BY_PARAMETERS = {
     "{params.compute}": {"device", "precision", "threads"},
+    "{params.place}": {"device", "threads"},
     "{params.tasks}": {"decoded", "table"},
     "{params.decoded}": {"decoded"},
     "{params.published}": {"published"},
+    "{params.mask}": {"mask"},
+    "{params.cortex}": {
+        "cortex_summaries",
+        "cortex_tables",
+        "cortex_agreements",
+        "cortex_pictures",
+        "cortex_views",
+    },
 }
 RULES = {path.stem: path.read_text() for path in (ROOT / "rules").glob("*.smk")}
 
