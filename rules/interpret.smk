@@ -5,21 +5,6 @@ direction: how well a task's output for the clip itself predicts each response. 
 Test clips are not read.
 """
 
-INTERPRETED = (
-    VARIANTS if CONFIG.interpret.variants is None else CONFIG.interpret.variants
-)
-ON_CORTEX = [(variant, subject) for variant in INTERPRETED for subject in SUBJECTS]
-MASK = CONFIG.interpret.mask_image
-
-
-def on_cortex(*names):
-    """Files of these names, of every interpreted variant and subject."""
-    return [
-        f"{R}/interpret/{variant}/{subject}/{name}"
-        for variant, subject in ON_CORTEX
-        for name in names
-    ]
-
 
 rule interpret_importance:
     input:
@@ -49,7 +34,7 @@ rule interpret_importance:
             "interpret",
             only=[
                 "seed",
-                "integration_nodes",
+                "baselines",
                 "contrasts",
                 "area_shuffles",
                 "minimum_vertices",
@@ -148,12 +133,16 @@ rule interpret_maps:
         importance=f"{R}/interpret/{{variant}}/{{subject}}/importance.safetensors",
         encoding=f"{R}/interpret/{{variant}}/{{subject}}/encoding.safetensors",
         table=f"{R}/interpret/{{variant}}/{{subject}}/areas.tsv",
-        mask=[MASK] if MASK else [],
+        mask=MASK or [],
     output:
         importance=report(
             f"{R}/interpret/{{variant}}/{{subject}}/importance.png",
             category="interpret",
-            labels={"subject": "{subject}", "variant": "{variant}", "what": "importance"},
+            labels={
+                "subject": "{subject}",
+                "variant": "{variant}",
+                "what": "importance",
+            },
         ),
         shape=f"{R}/interpret/{{variant}}/{{subject}}/shape.png",
         encoding=f"{R}/interpret/{{variant}}/{{subject}}/encoding.png",
@@ -171,7 +160,7 @@ rule interpret_maps:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=settings("interpret", only=["shown", "views"]),
+        settings=settings("interpret", only=["shown", "smoothing_steps", "views"]),
         mask=f"--mask {MASK}" if MASK else "",
     message:
         "Draw the maps of {wildcards.subject}, variant {wildcards.variant}"

@@ -82,7 +82,7 @@ rule report_page:
             f"--cortex-summaries {input.cortex_summaries} --cortex-tables {input.cortex_tables}"
             f" --cortex-agreements {input.cortex_agreements} --cortex-pictures {input.cortex_pictures}"
             f" --cortex-views {input.cortex_views}"
-            if ON_CORTEX
+            if INTERPRETED
             else ""
         ),
         study=json.dumps({"name": CONFIG.study.name, "source": CONFIG.study.source}),

@@ -11,8 +11,8 @@ import pandas as pd
 from neurons.artifacts import InputError, TensorFile, provenance, write_json, write_table
 from neurons.config import Interpret
 from neurons.console import logger
-from neurons.interpret.attribution import METHODS
 from neurons.interpret.statistics import AREA_COLUMNS, LEVEL, agreement_rows, area_rows
+from neurons.interpret.tasks import METHODS
 
 USED = {"seed", "bootstrap", "permutations", "block_clips"}
 """Settings that decide the result."""
@@ -76,13 +76,14 @@ def areas(
         "held_out_clips": len(clip_ids),
         "areas": regions["levels"].count("area"),
     }
-    significant = rows[(rows["p_corrected"] < LEVEL) & (rows["level"] == "area")]
+    of_areas = rows[rows["level"] == "area"]
+    significant = of_areas[of_areas["p_corrected"] < LEVEL]
+    found = significant.groupby(["method", "task"]).size()
     counts["significant_areas"] = {
-        method: {task: int(((significant["method"] == method) & (significant["task"] == task)).sum()) for task in tasks}
-        for method in by_method
-    }  # fmt: skip
+        method: {task: int(found.get((method, task), 0)) for task in tasks} for method in by_method
+    }
     write_json(summary, counts, made_by)
-    logger.info("%d of %d rows of areas are significant", len(significant), int((rows["level"] == "area").sum()))  # fmt: skip
+    logger.info("%d of %d rows of areas are significant", len(significant), len(of_areas))
 
 
 def _check_same(importance: Path, first: dict[str, Any], encoding: Path, second: dict[str, Any]) -> None:
@@ -106,7 +107,9 @@ def _agreement(files: dict[str, TensorFile], rows: pd.DataFrame, tasks: list[str
         by_vertex |= {name: files["encoding"][name][number] for name in ("encoding", "unique")}
         parts.append(agreement_rows(by_vertex, task, "vertex"))
         of_areas = rows[(rows["task"] == task) & (rows["level"] == "area")]
-        by_area = {str(name): part["value"].to_numpy(float) for name, part in of_areas.groupby("method", sort=False)}
+        by_area = {
+            str(name): part["value"].to_numpy(float) for name, part in of_areas.groupby("method", sort=False)
+        }
         if by_area:
             parts.append(agreement_rows(by_area, task, "area"))
     return pd.concat(parts, ignore_index=True)

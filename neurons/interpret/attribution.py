@@ -1,8 +1,14 @@
 """Importance per vertex: gradients of the evidence, integrated gradients, and Haufe patterns.
 
 The ridge is linear, so gradients are taken at its output and carried to the vertices by its weights, or, for the Haufe
-method, by the patterns that belong to the weights. Products with a clip's response (0 is the run's mean) say how much
-each vertex adds to the clip's evidence.
+method, by the patterns that belong to the weights.
+
+- ``gradient``: gradient at the clip's response times the response. The heads begin with layer norms, which do not see the
+  size of their input, so these products add up to about 0 over vertices, whatever the evidence.
+- ``integrated``: integrated gradients (Sundararajan et al. 2017) from other clips' responses to the clip's own (expected
+  gradients, Erion et al. 2021), so that they add up to the evidence that the own response has over another. The mean
+  response is no good start: there a layer norm blows up noise.
+- ``haufe``: the same with Haufe patterns instead of weights.
 """
 
 from __future__ import annotations
@@ -13,11 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurons.interpret.evidence import TASKS, Evidence
+from neurons.interpret.evidence import Evidence
 from neurons.interpret.regions import Regions
+from neurons.interpret.tasks import TASKS
 from neurons.pretrain.model import RidgePerLag
-
-METHODS = ("gradient", "integrated", "haufe")
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ class Attribution:
 
 def ridge_weights(ridge: RidgePerLag) -> Tensor:
     """Weights of each lag, (lags, H, V), without gradients."""
-    return torch.stack([lag.weight.detach() for lag in ridge.lags])  # type: ignore[union-attr]
+    weights = ridge.state_dict()
+    return torch.stack([weights[f"lags.{lag}.weight"] for lag in range(len(ridge.lags))])
 
 
 def gradients(evidence: Evidence, hidden: Tensor, clips: Tensor, leading: Tensor) -> Tensor:
@@ -61,27 +67,29 @@ def gradients(evidence: Evidence, hidden: Tensor, clips: Tensor, leading: Tensor
     return torch.stack(parts)
 
 
-def integrated_gradients(
-    evidence: Evidence, hidden: Tensor, baseline: Tensor, clips: Tensor, leading: Tensor, nodes: int
+def path_gradients(
+    evidence: Evidence, start: Tensor, hidden: Tensor, clips: Tensor, leading: Tensor, place: float
 ) -> Tensor:
-    """Mean gradient on the way from the mean response to the clip's own (Sundararajan et al. 2017): (tasks, B, H).
-
-    Times the way it is the evidence gained on it, which Gauss-Legendre quadrature gets right with few nodes.
+    """Gradient of each task's evidence on the way from another response's hidden features to the clip's own.
 
     Parameters
     ----------
-    baseline
-        Hidden features of the mean response, (H,).
-    nodes
-        Points on the way.
+    start, hidden
+        Hidden features of the other responses and of the clips' own, (B, H).
+    place
+        Where on the way: 0 the other response, 1 the own.
+
+    Returns
+    -------
+    Tensor
+        (tasks, B, H).
     """
-    places, weights = np.polynomial.legendre.leggauss(nodes)
-    total = torch.zeros((len(TASKS), *hidden.shape), dtype=hidden.dtype, device=hidden.device)
-    for place, weight in zip((places + 1) / 2, weights / 2, strict=True):
-        total += float(weight) * gradients(
-            evidence, torch.lerp(baseline, hidden, float(place)), clips, leading
-        )
-    return total
+    return gradients(evidence, torch.lerp(start, hidden, place), clips, leading)
+
+
+def middles(count: int) -> list[float]:
+    """Middles of `count` equal parts of the way, at which gradients are taken."""
+    return [(part + 0.5) / count for part in range(count)]
 
 
 class Covariances:
@@ -165,6 +173,4 @@ class Collector:
         total = self._sums.sum(axis=1, dtype=np.float64)
         spread = np.sqrt(np.square(self._sums, dtype=np.float64).sum(axis=1))
         t = np.divide(total, spread, out=np.zeros_like(total), where=spread > 0)
-        return Attribution(
-            (total / len(self._blocks)).astype(np.float32), t.astype(np.float32), self._series
-        )
+        return Attribution((total / len(self._blocks)).astype(np.float32), t.astype(np.float32), self._series)

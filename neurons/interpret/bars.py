@@ -12,8 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from neurons.artifacts import atomic
-from neurons.interpret.evidence import TASKS
 from neurons.interpret.statistics import LEVEL
+from neurons.interpret.tasks import TASKS
 
 TASK_COLOURS = dict(zip(TASKS, ("#4f7cff", "#f2a93b", "#2fb58a", "#d9577a"), strict=True))
 INK, GREY = "#1c2233", "#5b6475"
@@ -28,7 +28,7 @@ LABELS = {
 
 
 def draw_areas(path: Path, table: pd.DataFrame, methods: Sequence[str], title: str) -> None:
-    """Bars of regions by task for some methods, with 95 % intervals; filled where p corrected over regions is below .05 (PNG).
+    """Bars of regions by task for some methods, with 95 % intervals; filled where the corrected p is below .05 (PNG).
 
     Each task has its own panel, for evidence of different tasks has no common unit.
 

@@ -13,7 +13,7 @@ import numpy as np
 from himalaya.ridge import RidgeCV
 from sklearn.model_selection import PredefinedSplit
 
-from neurons.interpret.evidence import TASKS
+from neurons.interpret.tasks import TASKS
 from neurons.preprocess.reliability import correlation
 from neurons.pretrain.window import ABSENT, window_positions
 
@@ -94,9 +94,7 @@ def encode(
 
 def _predict(design: np.ndarray, responses: np.ndarray, new: np.ndarray, folds: np.ndarray) -> np.ndarray:
     limits = {"n_targets_batch": TARGETS_AT_ONCE, "n_alphas_batch": 2}
-    model = RidgeCV(
-        alphas=PENALTIES, fit_intercept=True, cv=PredefinedSplit(folds), solver_params=limits
-    )
+    model = RidgeCV(alphas=PENALTIES, fit_intercept=True, cv=PredefinedSplit(folds), solver_params=limits)
     return np.asarray(model.fit(design, responses).predict(new), np.float32)
 
 

@@ -21,11 +21,11 @@ from neurons.interpret.encoding import (
     noise_ceiling,
     unique_terms,
 )
-from neurons.interpret.evidence import TASKS
 from neurons.interpret.models import Trained, load_trained
 from neurons.interpret.outputs import all_outputs, principal_components
 from neurons.interpret.regions import find_regions
 from neurons.interpret.space import read_space
+from neurons.interpret.tasks import TASKS
 
 LOWEST_CEILING = 0.1
 """Below this ceiling a vertex is not normalised (0): there is next to nothing to explain."""
@@ -110,7 +110,10 @@ def encoding(
         tensors["encoding"], ceiling, out=np.zeros_like(tensors["encoding"]), where=ceiling > LOWEST_CEILING
     )
     tensors |= {"region_ceiling": regions.means(ceiling), "region_reliability": regions.means(ceiling**2)}
-    logger.info("all tasks together explain %.3f of the variance (median over vertices)", np.median(full.mean(axis=0)))  # fmt: skip
+    logger.info(
+        "all tasks together explain %.3f of the variance (median over vertices)",
+        np.median(full.mean(axis=0)),
+    )
     inputs = {"responses": responses, "vertices": vertices, "brain_model": brain_model}
     made_by = provenance(
         "interpret encoding",

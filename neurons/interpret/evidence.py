@@ -22,8 +22,6 @@ from neurons.decouple.losses import IGNORED
 from neurons.decouple.model import DecouplerModel
 from neurons.pretrain.model import BrainModel
 
-TASKS = ("segmentation", "concepts", "description", "blurry_video")
-
 
 @dataclass(frozen=True)
 class Truth:
@@ -53,6 +51,22 @@ class Truth:
         return getattr(self, name)[clips].float() - self.means[name]
 
 
+def other_clips(count: int, each: int, seed: int) -> np.ndarray:
+    """For each of `count` clips `each` different others, int64 (count, each).
+
+    Raises
+    ------
+    InputError
+        If there are not that many.
+    """
+    if count <= each:
+        raise InputError(
+            f"{each} other clips are asked for (interpret.contrasts or interpret.baselines), but only {count} are held out"
+        )
+    rng = np.random.default_rng(seed)
+    return np.stack([(i + 1 + rng.choice(count - 1, each, replace=False)) % count for i in range(count)])
+
+
 def read_truth(columns: dict[str, Column], clips: np.ndarray, contrasts: int, seed: int) -> Truth:
     """Truth of clips.
 
@@ -64,19 +78,8 @@ def read_truth(columns: dict[str, Column], clips: np.ndarray, contrasts: int, se
         Numbers of the held-out clips.
     contrasts
         Other clips per clip, drawn with `seed`.
-
-    Raises
-    ------
-    InputError
-        If there are not more clips than contrasts.
     """
-    n = len(clips)
-    if n <= contrasts:
-        raise InputError(
-            f"interpret.contrasts asks for {contrasts} other clips, but only {n} clips are held out"
-        )
-    rng = np.random.default_rng(seed_for(seed, "interpret", "contrasts"))
-    others = np.stack([(i + 1 + rng.choice(n - 1, contrasts, replace=False)) % n for i in range(n)])
+    others = other_clips(len(clips), contrasts, seed_for(seed, "interpret", "contrasts"))
     kept = {name: columns[name].of(clips) for name in ("masks", "concepts", "latents")}
     means = {name: values.float().mean(dim=0) for name, values in kept.items()}
     return Truth(**kept, means=means, ids=columns["ids"].of(clips).long(), others=torch.from_numpy(others))

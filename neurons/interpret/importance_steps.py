@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from neurons.artifacts import provenance, write_tensors
+from neurons.artifacts import provenance, seed_for, write_tensors
 from neurons.config import Interpret
 from neurons.console import logger, track
 from neurons.decouple.data import read_columns
@@ -17,23 +16,24 @@ from neurons.decouple.decoding import ConceptTexts, read_concept_texts
 from neurons.devices import choose_device, use_threads
 from neurons.evaluate.resampling import block_numbers
 from neurons.interpret.attribution import (
-    METHODS,
     Attribution,
     Collector,
     Covariances,
     contributions,
     gradients,
-    integrated_gradients,
+    middles,
+    path_gradients,
     ridge_weights,
 )
-from neurons.interpret.evidence import TASKS, Evidence, Truth, read_truth
+from neurons.interpret.evidence import Evidence, Truth, other_clips, read_truth
 from neurons.interpret.models import Trained, load_trained
 from neurons.interpret.permutation import permutation_importance
 from neurons.interpret.regions import Regions, find_regions
 from neurons.interpret.space import read_space
+from neurons.interpret.tasks import METHODS, TASKS
 
 USED = {
-    "seed", "integration_nodes", "contrasts", "area_shuffles", "minimum_vertices", "groups", "block_clips", "batch_size",
+    "seed", "baselines", "contrasts", "area_shuffles", "minimum_vertices", "groups", "block_clips", "batch_size",
 }  # fmt: skip
 """Settings that decide the result."""
 
@@ -100,7 +100,8 @@ def importance(
     evidence = Evidence(trained.brain, trained.decoupler, _texts(concepts, place), _moved(truth, place))
     space = read_space(vertices, responses)
     regions = find_regions(space, settings.groups, settings.minimum_vertices)
-    logger.info("%d vertices, %d areas and groups, %d held-out clips", len(space.vertex), len(regions.names), len(trained.held_out))  # fmt: skip
+    counts = len(space.vertex), len(regions.names), len(trained.held_out)
+    logger.info("%d vertices, %d areas and groups, %d held-out clips", *counts)
     blocks = block_numbers(trained.split.validation, settings.block_clips)
     by_method = attribute(trained, evidence, regions, blocks, settings)
     windows = trained.responses.mean_windows(torch.from_numpy(trained.held_out))
@@ -133,49 +134,53 @@ def importance(
 def attribute(
     trained: Trained, evidence: Evidence, regions: Regions, blocks: np.ndarray, settings: Interpret
 ) -> dict[str, Attribution]:
-    """Importance per vertex by each method of `METHODS`, clips in batches."""
+    """Importance per vertex by each method of `METHODS`, clips in batches.
+
+    Parameters
+    ----------
+    blocks
+        Number of each held-out clip's block.
+    """
     ridge = trained.brain.ridge
     weights = ridge_weights(ridge)
-    baseline = ridge(torch.zeros(1, weights.shape[0], weights.shape[2], device=weights.device))[0]
-    covariances = _covariances(trained, weights, baseline, settings.batch_size)
+    covariances = _covariances(trained, weights, settings.batch_size)
     patterns = covariances.with_response()
     collectors = {method: Collector(blocks, regions) for method in METHODS}
-    batches = list(_batches(trained, settings.batch_size))
-    for numbers, windows in track(batches, "batches of clips"):
-        windows = windows.to(weights.device)
+    count = len(trained.held_out)
+    others = other_clips(count, settings.baselines, seed_for(settings.seed, "interpret", "baselines"))
+    for numbers in track(
+        np.array_split(np.arange(count), -(-count // settings.batch_size)), "batches of clips"
+    ):
+        windows = _windows(trained, numbers, weights.device)
         clips = torch.from_numpy(numbers).to(weights.device)
         hidden = ridge(windows)
         leading = evidence.leading_concepts(hidden)
         here = gradients(evidence, hidden, clips, leading)
-        along = integrated_gradients(
-            evidence, hidden, baseline, clips, leading, settings.integration_nodes
-        )
         collectors["gradient"].add(numbers, contributions(windows, here, weights))
-        collectors["integrated"].add(numbers, contributions(windows, along, weights))
-        collectors["haufe"].add(numbers, contributions(windows, covariances.standardise(along), patterns))
+        for other, place in zip(others[numbers].T, middles(settings.baselines), strict=True):
+            start = _windows(trained, other, weights.device)
+            along = path_gradients(evidence, ridge(start), hidden, clips, leading, place) / settings.baselines
+            gained = windows - start
+            collectors["integrated"].add(numbers, contributions(gained, along, weights))
+            standard = covariances.standardise(along) / settings.baselines
+            collectors["haufe"].add(numbers, contributions(gained, standard, patterns))
     return {method: collector.result() for method, collector in collectors.items()}
 
 
-def _batches(trained: Trained, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
-    """Held-out clips (numbers among them) with their windows, averaged over repeats as test responses are."""
-    for first in range(0, len(trained.held_out), batch_size):
-        rows = trained.held_out[first : first + batch_size]
-        yield (
-            np.arange(first, first + len(rows)),
-            trained.responses.mean_windows(torch.from_numpy(rows)),
-        )
+def _windows(trained: Trained, numbers: np.ndarray, device: torch.device) -> Tensor:
+    """Windows of held-out clips by their number, averaged over repeats as test responses are; (B, lags, V)."""
+    return trained.responses.mean_windows(torch.from_numpy(trained.held_out[numbers])).to(device)
 
 
-def _covariances(
-    trained: Trained, weights: Tensor, baseline: Tensor, batch_size: int
-) -> Covariances:
+def _covariances(trained: Trained, weights: Tensor, batch_size: int) -> Covariances:
     lags, hidden, vertices = weights.shape
     covariances = Covariances(lags, hidden, vertices, weights.device)
+    bias = trained.brain.ridge(torch.zeros(1, lags, vertices, device=weights.device))
     rows = torch.from_numpy(trained.train)
     for part in rows.split(batch_size):
         for repeat in range(trained.responses.repeats):
             windows = trained.responses.windows(part, torch.full_like(part, repeat)).to(weights.device)
-            covariances.add(windows, trained.brain.ridge(windows) - baseline)
+            covariances.add(windows, trained.brain.ridge(windows) - bias)
     return covariances
 
 
@@ -185,5 +190,7 @@ def _texts(path: Path, device: torch.device) -> ConceptTexts:
 
 
 def _moved(truth: Truth, device: torch.device) -> Truth:
-    tensors = {name: getattr(truth, name).to(device) for name in ("masks", "concepts", "latents", "ids", "others")}
+    tensors = {
+        name: getattr(truth, name).to(device) for name in ("masks", "concepts", "latents", "ids", "others")
+    }
     return Truth(**tensors, means={name: mean.to(device) for name, mean in truth.means.items()})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -12,10 +12,10 @@ from neurons.artifacts import InputError, TensorFile, read_table
 from neurons.config import Interpret
 from neurons.console import logger
 from neurons.interpret import surfaces, volumes
-from neurons.interpret.attribution import METHODS
 from neurons.interpret.bars import LABELS, draw_areas, write_sentence
 from neurons.interpret.space import UNKNOWN
 from neurons.interpret.statistics import AREA_COLUMNS
+from neurons.interpret.tasks import METHODS
 
 IMPORTANCE_UNIT = "mean contribution over its standard error (t over blocks of clips)"
 ENCODING_UNIT = "correlation with the response to held-out movies, over the noise ceiling"
@@ -88,8 +88,9 @@ def maps(
     pictures = (importance_picture, shape_picture, encoding_picture)
     heading = f"{LABELS[settings.shown]}, {found.title}"
     if kind == "cortex":
-        _draw_cortex(found, heading, pictures)
-        _export_cortex(found, exports, views if settings.views else None)
+        shown = _smoothed(found, settings.smoothing_steps)
+        _draw_cortex(shown, heading, pictures)
+        _export_cortex(shown, exports, views if settings.views else None)
     elif kind == "volume":
         if mask is None:
             raise InputError(
@@ -102,8 +103,8 @@ def maps(
             write_sentence(picture, UNKNOWN)
     rows = read_table(table, AREA_COLUMNS)
     if len(rows):
-        shown = (settings.shown, "permutation", "encoding", "unique")
-        draw_areas(areas_picture, rows, shown, f"Functional groups (atlas proxies), {found.title}")
+        methods = (settings.shown, "permutation", "encoding", "unique")
+        draw_areas(areas_picture, rows, methods, f"Functional groups (atlas proxies), {found.title}")
     else:
         write_sentence(areas_picture, NO_AREAS)
 
@@ -111,7 +112,9 @@ def maps(
 def _read(importance: TensorFile, encoding: TensorFile, shown: str) -> Maps:
     facts = importance.metadata
     if not np.array_equal(importance["vertex"], encoding["vertex"]):
-        raise InputError(f"{importance.path} and {encoding.path} are of different vertices; rerun `interpret`")
+        raise InputError(
+            f"{importance.path} and {encoding.path} are of different vertices; rerun `interpret`"
+        )
     tasks = facts["tasks"]
     sources = {method: (importance, method) for method in METHODS}
     sources |= {f"{method} t": (importance, f"{method}_t") for method in METHODS}
@@ -121,7 +124,8 @@ def _read(importance: TensorFile, encoding: TensorFile, shown: str) -> Maps:
         for label, (file, name) in sources.items()
         for number, task in enumerate(tasks)
     }
-    exported |= {"noise ceiling": np.array(encoding["ceiling"]), "in the model": np.ones(len(importance["vertex"]), np.float32)}  # fmt: skip
+    exported["noise ceiling"] = np.array(encoding["ceiling"])
+    exported["in the model"] = np.ones(len(exported["noise ceiling"]), np.float32)
     return Maps(
         {task: exported[f"{shown} t {task}"] for task in tasks},
         {task: exported[f"encoding_normalised {task}"] for task in tasks},
@@ -129,6 +133,18 @@ def _read(importance: TensorFile, encoding: TensorFile, shown: str) -> Maps:
         np.array(importance["vertex"]),
         f"{facts['subject']}, variant {facts['variant']}",
     )
+
+
+def _smoothed(found: Maps, steps: int) -> Maps:
+    """Maps as they are drawn; what is exported is as it was, with the drawn maps added."""
+
+    def smoothed(maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {task: surfaces.smooth(values, found.vertex, steps) for task, values in maps.items()}
+
+    importance, encoding = smoothed(found.importance), smoothed(found.encoding)
+    drawn = {f"drawn importance {task}": values for task, values in importance.items()}
+    drawn |= {f"drawn encoding {task}": values for task, values in encoding.items()}
+    return replace(found, importance=importance, encoding=encoding, exported={**found.exported, **drawn})
 
 
 def _draw_cortex(found: Maps, heading: str, pictures: tuple[Path, Path, Path]) -> None:
@@ -165,4 +181,4 @@ def _draw_volume(
         predicted, placed(found.encoding), f"response predicted from each task, {found.title}", ENCODING_UNIT
     )
     for name, image in placed(found.exported).items():
-        volumes.write_image(exports / f"{name.replace(" ", "_")}.nii", image)
+        volumes.write_image(exports / (name.replace(" ", "_") + ".nii"), image)

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from neurons.decouple.decoding import ConceptTexts
 from neurons.decouple.model import DecouplerModel
-from neurons.interpret.evidence import TASKS
+from neurons.interpret.tasks import TASKS
 
 LARGEST_GRID = 16
 """Maps are averaged to at most this many rows and columns before components are taken."""
@@ -51,8 +51,12 @@ def head_outputs(decoupler: DecouplerModel, tokens: Tensor, texts: ConceptTexts)
 
 def _pooled(maps: Tensor) -> Tensor:
     """Maps (B, F, c, h, w) averaged to `LARGEST_GRID` and flattened."""
-    size = tuple(min(side, LARGEST_GRID) for side in maps.shape[-2:])
-    return functional.adaptive_avg_pool2d(maps.flatten(0, 1), size).unflatten(0, maps.shape[:2]).flatten(1)
+    height, width = (min(side, LARGEST_GRID) for side in maps.shape[-2:])
+    return (
+        functional.adaptive_avg_pool2d(maps.flatten(0, 1), (height, width))
+        .unflatten(0, maps.shape[:2])
+        .flatten(1)
+    )
 
 
 def all_outputs(

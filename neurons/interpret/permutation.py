@@ -13,8 +13,9 @@ from torch import Tensor
 from neurons.artifacts import seed_for
 from neurons.console import track
 from neurons.interpret.attribution import ridge_weights
-from neurons.interpret.evidence import TASKS, Evidence
+from neurons.interpret.evidence import Evidence
 from neurons.interpret.regions import Regions
+from neurons.interpret.tasks import TASKS
 
 
 def permutation_importance(

@@ -113,11 +113,12 @@ def area_rows(
         }
     )
     signs = seed_for(seed, "interpret", "signs")
-    for level, rows in table.groupby("level").groups.items():
+    for rows in table.groupby("level").groups.values():
         positions = rows.to_numpy()
         p = sign_flip_p(series[:, positions], blocks, permutations, signs)
         table.loc[rows, "p"], table.loc[rows, "p_corrected"] = p
-        total = table.loc[rows, "value"].clip(lower=0) * (1 if method == "permutation" else table.loc[rows, "vertices"])  # fmt: skip
+        size = 1 if method == "permutation" else table.loc[rows, "vertices"]
+        total = table.loc[rows, "value"].clip(lower=0) * size
         table.loc[rows, "share"] = total / total.sum() if total.sum() > 0 else 0.0
     return table.assign(normalised=np.nan)[AREA_COLUMNS]
 

@@ -18,6 +18,7 @@ from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ScalarAxis
 
 from neurons.artifacts import atomic
 from neurons.preprocess import atlas
+from neurons.simulate.cortex import smoother
 
 GREY, INK = "#8a8f98", "#1f2430"
 COLOURS = "inferno"
@@ -25,6 +26,8 @@ FADE = 0.15
 """Share of the colour scale over which values fade into the grey of the cortex."""
 BORDERED = ("V1", "V2", "V3", "V4", "MT", "LO2", "FFC", "PHA3", "PH", "STSdp", "45")
 """Areas whose borders and names help to find the way."""
+APART_MM = 96.0
+"""Distance that hemispheres are moved apart in views."""
 VIEWS = (("L", "lateral"), ("L", "medial"), ("R", "medial"), ("R", "lateral"))
 
 
@@ -38,6 +41,21 @@ def on_cortex(values: np.ndarray, vertex: np.ndarray) -> np.ndarray:
     whole = np.zeros((*values.shape[:-1], atlas.CORTEX), np.float32)
     whole[..., vertex] = values
     return whole
+
+
+def smooth(values: np.ndarray, vertex: np.ndarray, steps: int) -> np.ndarray:
+    """Values (..., V) averaged `steps` times over neighbours on the mesh, among the given grayordinates only.
+
+    Single vertices are noisy, and what an area does its neighbours in the area do as well.
+    """
+    if not steps:
+        return values
+    neighbours = smoother()
+    total = on_cortex(values, vertex).reshape(-1, atlas.CORTEX).T
+    present = on_cortex(np.ones(len(vertex), np.float32), vertex)
+    for _ in range(steps):
+        total, present = neighbours @ total, neighbours @ present
+    return np.asarray((total[vertex] / present[vertex, None]).T.reshape(values.shape), np.float32)
 
 
 def largest(values: np.ndarray) -> float:
@@ -54,7 +72,7 @@ def draw_flat(path: Path, maps: dict[str, np.ndarray], title: str, unit: str) ->
     maps
         Values of the 59,412 cortical grayordinates by name of the task; what is not above 0 is grey.
     """
-    norm = Normalize(0, largest(np.stack(list(maps.values()))))
+    top = largest(np.stack(list(maps.values())))
     figure = Figure(figsize=(13, 7.2), facecolor="white")
     FigureCanvasAgg(figure)
     for number, (task, values) in enumerate(maps.items()):
@@ -63,17 +81,17 @@ def draw_flat(path: Path, maps: dict[str, np.ndarray], title: str, unit: str) ->
         figure.text(left + 0.24, bottom + 0.375, task.replace("_", " "), ha="center", fontsize=12, color=INK)
         for side, offset in (("L", 0.0), ("R", 0.245)):
             axes = figure.add_axes((left + offset, bottom, 0.235, 0.36))
-            _flat_half(axes, values, norm, side)
-    _scale(figure, norm, unit)
+            _flat_half(axes, values, top, side)
+    _scale(figure, Normalize(0, top), unit)
     figure.suptitle(title, fontsize=13, color=INK, y=0.99)
     _save(figure, path)
 
 
-def _flat_half(axes: Axes, values: np.ndarray, norm: Normalize, side: str) -> None:
+def _flat_half(axes: Axes, values: np.ndarray, top: float, side: str) -> None:
     points, triangles = atlas.surface("flat", side)
     x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)
     mesh = TriMesh(Triangulation(x, y, triangles))
-    mesh.set_facecolor(_colours(atlas.to_mesh(values, side, fill=0.0), _folds(side), norm))
+    mesh.set_facecolor(_colours(atlas.to_mesh(values, side, fill=0.0), _folds(side), top))
     axes.add_collection(mesh)
     names = np.full(atlas.MESH_VERTICES, "", dtype=object)
     names[atlas.mesh_vertices()["LR".index(side)]] = atlas.areas()[atlas.LEFT if side == "L" else atlas.RIGHT]
@@ -97,7 +115,7 @@ def draw_inflated(path: Path, maps: dict[str, np.ndarray], title: str, unit: str
     """Inflated maps of several tasks from outside and inside, both hemispheres, on one colour scale (PNG)."""
     from nilearn.plotting import plot_surf_stat_map  # takes seconds to import: only where it is used
 
-    norm = Normalize(0, largest(np.stack(list(maps.values()))))
+    top = largest(np.stack(list(maps.values())))
     figure = Figure(figsize=(13, 2.3 * len(maps) + 1.4), facecolor="white")
     FigureCanvasAgg(figure)
     height = 0.85 / len(maps)
@@ -110,22 +128,22 @@ def draw_inflated(path: Path, maps: dict[str, np.ndarray], title: str, unit: str
             axes = figure.add_axes((0.04 + 0.24 * column, bottom, 0.235, height), projection="3d")
             plot_surf_stat_map(
                 list(atlas.surface("inflated_MSMAll", side)), atlas.to_mesh(values, side, fill=0.0), hemi=hemisphere,
-                view=view, bg_map=-_folds(side), threshold=FADE * norm.vmax, vmin=0.0, vmax=norm.vmax,
+                view=view, bg_map=-_folds(side), threshold=FADE * top, vmin=0.0, vmax=top,
                 cmap=COLOURS, symmetric_cbar=False, colorbar=False, figure=figure, axes=axes,
             )  # fmt: skip
-            axes.set_box_aspect(None, zoom=1.35)
+            axes.set_box_aspect(None, zoom=1.35)  # type: ignore[call-arg]  # of 3-D axes
             if row == 0:
                 axes.set_title(f"{hemisphere}, {view}", fontsize=9, color=GREY, pad=0)
-    _scale(figure, norm, unit)
+    _scale(figure, Normalize(0, top), unit)
     figure.suptitle(title, fontsize=13, color=INK, y=0.995)
     _save(figure, path)
 
 
-def _colours(values: np.ndarray, sulcal_depth: np.ndarray, norm: Normalize) -> np.ndarray:
+def _colours(values: np.ndarray, sulcal_depth: np.ndarray, top: float) -> np.ndarray:
     """RGBA per mesh vertex: the value's colour over grey folds (gyri light, sulci dark)."""
     grey = 0.62 + 0.14 * np.clip(sulcal_depth, -1, 1)[:, None] * np.ones(3)
-    colour = ScalarMappable(norm, COLOURS).to_rgba(values)[:, :3]
-    strength = np.clip(values / (FADE * norm.vmax), 0, 1)[:, None]
+    colour = ScalarMappable(Normalize(0, top), COLOURS).to_rgba(values)[:, :3]
+    strength = np.clip(values / (FADE * top), 0, 1)[:, None]
     return np.hstack([(1 - strength) * grey + strength * colour, np.ones((len(values), 1))])
 
 
@@ -158,17 +176,16 @@ def write_view(path: Path, values: np.ndarray, title: str, top: float) -> None:
     """Interactive inflated cortex, both hemispheres, as one HTML file that needs no network."""
     from nilearn.plotting import view_surf  # takes seconds to import: only where it is used
 
-    points, faces, shown, folds = [], [], [], []
-    for side, direction in (("L", -1), ("R", 1)):
-        coordinates, triangles = atlas.surface("inflated_MSMAll", side)
-        shifted = coordinates.copy()
-        shifted[:, 0] += direction * 48.0
-        faces.append(triangles + sum(len(part) for part in points))
-        points.append(shifted)
-        shown.append(atlas.to_mesh(values, side, fill=0.0))
-        folds.append(_folds(side))
+    (left, left_faces), (right, right_faces) = (atlas.surface("inflated_MSMAll", side) for side in "LR")
+    apart = np.array([APART_MM / 2, 0, 0])
+    mesh = [
+        np.concatenate([left - apart, right + apart]),
+        np.concatenate([left_faces, right_faces + len(left)]),
+    ]
+    shown = np.concatenate([atlas.to_mesh(values, side, fill=0.0) for side in "LR"])
+    folds = np.concatenate([_folds(side) for side in "LR"])
     view = view_surf(
-        [np.concatenate(points), np.concatenate(faces)], np.concatenate(shown), bg_map=-np.concatenate(folds),
+        mesh, shown, bg_map=-folds,
         threshold=FADE * top, vmax=top, vmin=0.0, cmap=COLOURS, symmetric_cmap=False, title=title,
     )  # fmt: skip
     with atomic(path) as temporary:

@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from nibabel.filebasedimages import ImageFileError
 
 from neurons.artifacts import InputError, atomic
 from neurons.interpret.surfaces import COLOURS, FADE, INK, largest
@@ -21,8 +22,8 @@ def in_volume(values: np.ndarray, voxel: np.ndarray, mask_image: Path) -> nib.Ni
     values
         (V,).
     voxel
-        Which voxel of the mask each belongs to, counted over the mask's voxels that are not 0 in C order (as nilearn's
-        maskers do), int64 (V,).
+        Which voxel of the mask each belongs to, int64 (V,), counted over the voxels that are not 0 in C order, as nilearn's
+        maskers do.
 
     Raises
     ------
@@ -32,13 +33,15 @@ def in_volume(values: np.ndarray, voxel: np.ndarray, mask_image: Path) -> nib.Ni
     try:
         mask = nib.load(mask_image)
         inside = np.asanyarray(mask.dataobj) != 0
-    except (OSError, ValueError, nib.filebasedimages.ImageFileError) as error:
-        raise InputError(f"{mask_image} (interpret.mask_image) cannot be read as an image: {error}") from error
+    except (OSError, ValueError, ImageFileError) as error:
+        raise InputError(
+            f"{mask_image} (interpret.mask_image) cannot be read as an image: {error}"
+        ) from error
     count = int(inside.sum())
     if inside.ndim != 3 or int(voxel.max()) >= count:
         raise InputError(
-            f"{mask_image} (interpret.mask_image) has {inside.ndim} dimensions and {count} voxels that are not 0; the vertex "
-            f"list counts voxels up to {int(voxel.max())}. Give the mask that the responses were taken with."
+            f"{mask_image} (interpret.mask_image) has {inside.ndim} dimensions and {count} voxels that are not 0; the "
+            f"vertex list counts voxels up to {int(voxel.max())}. Give the mask that the responses were taken with."
         )
     filled = np.zeros(count, np.float32)
     filled[voxel] = values

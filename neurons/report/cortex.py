@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ PICTURES = {
     "encoding": "Encoding direction: how well each task's output for a clip predicts the response",
     "areas": "Functional groups: filled bars are above 0 with p < .05, corrected over the groups",
 }
+METHODS = ("integrated", "haufe", "permutation", "unique")
 LINES = 8
 """Areas listed per task."""
 LEVEL = 0.05
@@ -74,26 +76,25 @@ def on_cortex(
 
 
 def _leading(table: pd.DataFrame, task: str) -> dict[str, Any]:
-    """The areas that lose most when they are shuffled, with the other methods beside."""
+    """The areas with the largest importance per vertex, with the other methods beside."""
     areas = table[table["level"] == "area"]
-    wide = areas.pivot(index="region", columns="method", values="value")
-    corrected = areas.pivot(index="region", columns="method", values="p_corrected")
+    cells = areas.set_index(["region", "method"])
+    value, corrected = cells["value"], cells["p_corrected"]
     normalised = areas[areas["method"] == "encoding"].set_index("region")["normalised"]
     vertices = areas.drop_duplicates("region").set_index("region")["vertices"]
+    leading = areas[areas["method"] == "integrated"].sort_values("value", ascending=False)["region"]
     rows = []
-    for region in wide.sort_values("integrated", ascending=False).head(LINES).index:
+    for region in leading.head(LINES):
+        shown = [(method, f"{value[region, method]:.2g}") for method in METHODS]
+        shown.append(("encoding", f"{normalised[region]:.2f}"))
+        marks = [corrected[region, method] < LEVEL for method, _ in shown]
         rows.append(
             {
                 "region": region,
                 "vertices": int(vertices[region]),
                 "cells": [
-                    {"value": f"{wide.loc[region, method]:.2g}", "mark": corrected.loc[region, method] < LEVEL}
-                    for method in ("integrated", "haufe", "permutation", "unique")
+                    {"value": text, "mark": mark} for (_, text), mark in zip(shown, marks, strict=True)
                 ],
-                "encoding": {
-                    "value": f"{normalised[region]:.2f}",
-                    "mark": corrected.loc[region, "encoding"] < LEVEL,
-                },
             }
         )
     return {"task": task.replace("_", " "), "rows": rows}
@@ -102,8 +103,9 @@ def _leading(table: pd.DataFrame, task: str) -> dict[str, Any]:
 def _agreement(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rank correlation of pairs of methods, mean over tasks."""
     means = table.groupby(["level", "method", "other"], sort=False)["rho"].mean().reset_index()
+    rows = zip(*(means[name].tolist() for name in ("level", "method", "other", "rho")), strict=True)
     return [
-        {"level": row.level, "pair": f"{row.method} and {row.other}", "rho": f"{row.rho:.2f}"}
-        for row in means.itertuples()
-        if row.rho == row.rho
+        {"level": level, "pair": f"{method} and {other}", "rho": f"{rho:.2f}"}
+        for level, method, other, rho in rows
+        if not math.isnan(rho)
     ]
