@@ -70,10 +70,11 @@ def draw_slices(
     from nilearn.plotting import find_cut_slices, plot_stat_map
 
     figure, top = _figure(maps, title, unit)
-    cuts = find_cut_slices(nib.load(mask_image), direction="z", n_cuts=7)
+    mask = nib.load(mask_image)
+    cuts = find_cut_slices(mask, direction="z", n_cuts=7)
     for (task, image), axes in zip(maps.items(), figure.axes, strict=True):
         plot_stat_map(
-            image, bg_img=nib.load(mask_image), axes=axes, display_mode="z", cut_coords=cuts, threshold=FADE * top,
+            image, bg_img=mask, axes=axes, display_mode="z", cut_coords=cuts, threshold=FADE * top,
             vmin=0.0, vmax=top, cmap=COLOURS, symmetric_cbar=False, black_bg=False, title=task.replace("_", " "),
         )  # fmt: skip
     _save(figure, path)
