@@ -207,7 +207,7 @@ def print_auc(truth: pd.DataFrame, maps: dict[str, np.ndarray], seed: int) -> No
     vertex = maps["vertex"]
     responds = (truth["role"].to_numpy() != "none")[vertex]
     rng = np.random.default_rng(seed_for(seed, "shuffled labels"))
-    print("task\tmethod\tinformative\tnot\tAUC\tshuffled labels, 95 %\tresponding only: not\tAUC")
+    print("task\tmethod\tinformative\tnot\tAUC\tshuffled labels, 95 %\tresponding only: not\tAUC, responding only")
     for number, task in enumerate(TASKS):
         content = carried(truth, CONTENT[task], seed)[vertex]
         positive, negative = content >= CARRIES, content < CARRIES_NOT

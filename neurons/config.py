@@ -412,7 +412,7 @@ class Interpret(Section):
         description="other clips from whose responses to the clip's own gradients are integrated, a point on each way",
     )
     contrasts: Count = Field(
-        4,
+        2,
         description="other clips' captions that a clip's own is told from, in the evidence of the description",
     )
     area_shuffles: Count = Field(1, description="shuffles in time of each area (permutation importance)")

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from neurons.artifacts import atomic
+from neurons.config import Interpret
 from neurons.interpret.statistics import LEVEL
 from neurons.interpret.tasks import TASKS
 
@@ -72,7 +73,10 @@ def draw_areas(path: Path, table: pd.DataFrame, methods: Sequence[str], title: s
 def _regions(table: pd.DataFrame, most: int = 20) -> tuple[str, list[str]]:
     groups = table.loc[table["level"] == "group", "region"].drop_duplicates().tolist()
     if groups:
-        return "group", groups
+        usual = list(Interpret().groups)
+        return "group", sorted(
+            groups, key=lambda name: (usual.index(name) if name in usual else len(usual), name)
+        )
     largest = table.sort_values("vertices", ascending=False, kind="stable")["region"].drop_duplicates()
     return "area", largest.head(most).tolist()
 

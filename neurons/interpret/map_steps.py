@@ -17,7 +17,7 @@ from neurons.interpret.space import UNKNOWN
 from neurons.interpret.statistics import AREA_COLUMNS
 from neurons.interpret.tasks import METHODS
 
-IMPORTANCE_UNIT = "mean contribution over its standard error (t over blocks of clips)"
+IMPORTANCE_UNIT = "contribution to the evidence: mean over its standard error (t over blocks of clips)"
 ENCODING_UNIT = "correlation with the response to held-out movies, over the noise ceiling"
 NO_AREAS = "The vertices of this study have no area names, or no area has enough of them (interpret.minimum_vertices)."
 
@@ -89,6 +89,8 @@ def maps(
     heading = f"{LABELS[settings.shown]}, {found.title}"
     if kind == "cortex":
         shown = _smoothed(found, settings.smoothing_steps)
+        if settings.smoothing_steps:
+            heading += f" (each vertex {settings.smoothing_steps} times averaged with its neighbours)"
         _draw_cortex(shown, heading, pictures)
         _export_cortex(shown, exports, views if settings.views else None)
     elif kind == "volume":
