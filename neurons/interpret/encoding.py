@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from himalaya.ridge import RidgeCV
+from himalaya.ridge import Ridge, RidgeCV
 from sklearn.model_selection import PredefinedSplit
 
 from neurons.interpret.tasks import TASKS
 from neurons.preprocess.reliability import correlation
 from neurons.pretrain.window import ABSENT, window_positions
 
-PENALTIES = np.logspace(-1, 4, 6)
+PENALTIES = np.logspace(0, 6, 7)
+"""The largest leaves nothing of a prediction, as responses without signal need."""
 FOLDS = 4
 TARGETS_AT_ONCE = 4096
 """Vertices whose predictions for all folds and penalties are in memory together."""
@@ -34,7 +35,8 @@ class Encoding:
     full
         Predicted from all tasks, float32 (n, V).
     without
-        Predicted from all tasks but one, float32 (tasks, n, V).
+        Predicted from all tasks but one, with the penalties of `full` (chosen apart, models of noise would differ by more
+        than the task), float32 (tasks, n, V).
     """
 
     alone: np.ndarray
@@ -81,21 +83,27 @@ def encode(
         Rows of the features.
     """
 
-    def predict(tasks: Sequence[str]) -> np.ndarray:
-        design = np.concatenate([features[task] for task in tasks], axis=1)
-        return _predict(design[train], responses, design[held_out], folds_of(groups))
+    folds = PredefinedSplit(folds_of(groups))
 
-    return Encoding(
-        np.stack([predict([task]) for task in TASKS]),
-        predict(TASKS),
-        np.stack([predict([other for other in TASKS if other != task]) for task in TASKS]),
-    )
+    def design(tasks: Sequence[str]) -> np.ndarray:
+        return np.concatenate([features[task] for task in tasks], axis=1)
 
+    def fitted(tasks: Sequence[str]) -> RidgeCV:
+        limits = {"n_targets_batch": TARGETS_AT_ONCE, "n_alphas_batch": 2}
+        model = RidgeCV(alphas=PENALTIES, fit_intercept=True, cv=folds, solver_params=limits)
+        return model.fit(design(tasks)[train], responses)
 
-def _predict(design: np.ndarray, responses: np.ndarray, new: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    limits = {"n_targets_batch": TARGETS_AT_ONCE, "n_alphas_batch": 2}
-    model = RidgeCV(alphas=PENALTIES, fit_intercept=True, cv=PredefinedSplit(folds), solver_params=limits)
-    return np.asarray(model.fit(design, responses).predict(new), np.float32)
+    def predict(model: RidgeCV | Ridge, tasks: Sequence[str]) -> np.ndarray:
+        return np.asarray(model.predict(design(tasks)[held_out]), np.float32)
+
+    whole = fitted(TASKS)
+    without = []
+    for task in TASKS:
+        rest = [other for other in TASKS if other != task]
+        model = Ridge(alpha=whole.best_alphas_, fit_intercept=True).fit(design(rest)[train], responses)
+        without.append(predict(model, rest))
+    alone = [predict(fitted([task]), [task]) for task in TASKS]
+    return Encoding(np.stack(alone), predict(whole, TASKS), np.stack(without))
 
 
 def correlation_terms(predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:
