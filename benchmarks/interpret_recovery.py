@@ -2,6 +2,7 @@
 
     python benchmarks/interpret_recovery.py recovery --seeds 0 1 2
     python benchmarks/interpret_recovery.py null --subjects 20
+    python benchmarks/interpret_recovery.py small --seeds 0 1
 
 Needs the results of the default configuration up to `embed` and `preprocess run`. Trains brain models and heads of its
 own, on 13,000 vertices (as many as the paper's) of which about half carry nothing, so that a map has something to leave
@@ -61,11 +62,13 @@ CARRIES, CARRIES_NOT = 0.2, 0.02
 WIDE = 13_000
 SMOOTHED = ("gradient", "integrated", "haufe", "encoding", "unique")
 SHUFFLES = 200
+FEW_MOVIES, FEW_VERTICES = 6, 300
 app = App(help=__doc__)
 
 
 def read_config() -> Config:
-    """The default configuration, variant `ours`."""
+    """The default configuration, variant `ours`; one thread."""
+    torch.set_num_threads(1)
     return load(yaml.safe_load(Path("config/config.yaml").read_text())).variant("ours")
 
 
@@ -164,7 +167,7 @@ def read_maps(folder: Path) -> dict[str, np.ndarray]:
 
 
 @app.command
-def recovery(*, subject: str = "subject1", seeds: tuple[int, ...] = (0, 1, 2), threads: int = 1) -> None:
+def recovery(*, subject: str = "subject1", seeds: tuple[int, ...] = (0, 1, 2)) -> None:
     """AUC of each map for the vertices that carry a task's content, and stability over seeds of the training.
 
     Parameters
@@ -173,10 +176,7 @@ def recovery(*, subject: str = "subject1", seeds: tuple[int, ...] = (0, 1, 2), t
         A simulated subject of the default configuration.
     seeds
         Of brain model and heads.
-    threads
-        Of torch.
     """
-    torch.set_num_threads(threads)
     config = read_config()
     base = Path("results") / config.study.name / "interpret_recovery" / subject
     movies = (
@@ -207,7 +207,9 @@ def print_auc(truth: pd.DataFrame, maps: dict[str, np.ndarray], seed: int) -> No
     vertex = maps["vertex"]
     responds = (truth["role"].to_numpy() != "none")[vertex]
     rng = np.random.default_rng(seed_for(seed, "shuffled labels"))
-    print("task\tmethod\tinformative\tnot\tAUC\tshuffled labels, 95 %\tresponding only: not\tAUC, responding only")
+    print(
+        "task\tmethod\tinformative\tnot\tAUC\tshuffled labels, 95 %\tresponding only: not\tAUC, responding only"
+    )
     for number, task in enumerate(TASKS):
         content = carried(truth, CONTENT[task], seed)[vertex]
         positive, negative = content >= CARRIES, content < CARRIES_NOT
@@ -241,42 +243,71 @@ def print_stability(maps: dict[int, dict[str, np.ndarray]]) -> None:
             print(f"{task}\t{method}\t{np.mean(rho):.3f}\t{len(pairs)}")
 
 
+def small_study(config: Config) -> tuple[Config, list[str]]:
+    """One epoch of small models, without functional groups, and some of the training movies with the held-out ones."""
+    validation = config.study.validation_movies
+    every = read_runs(Path(config.study.runs), config.study).query("split == 'train'")["movie"].unique()
+    used = [movie for movie in every if movie not in validation][: FEW_MOVIES - len(validation)] + validation
+    few = {"optimiser": Optimiser(epochs=1, batch_size=32, learning_rate=1e-3)}
+    changes = {
+        "pretrain": config.pretrain.model_copy(update={**few, "hidden_width": 32}),
+        "decouple": config.decouple.model_copy(update=few),
+        "interpret": config.interpret.model_copy(update={"baselines": 2, "contrasts": 2, "groups": {}}),
+    }
+    return config.model_copy(update=changes), used
+
+
 @app.command
-def null(*, subjects: int = 20, vertices: int = 300, movies: int = 6, threads: int = 1) -> None:
+def small(*, subject: str = "subject1", seeds: tuple[int, ...] = (0, 1)) -> None:
+    """Stability over seeds of barely trained models (one epoch, few movies): a lower bound, in minutes.
+
+    Parameters
+    ----------
+    subject
+        A simulated subject of the default configuration.
+    seeds
+        Of brain model and heads.
+    """
+    config = read_config()
+    cheap, used = small_study(config)
+    results = Path("results") / config.study.name
+    file = TensorFile(results / "preprocess" / subject / "train.safetensors")
+    ids = [clip for clip in file.clip_ids if clip.rpartition(":")[0] in used]
+    facts = {"subject": subject, "vertex_hash": file.metadata["vertex_hash"]}
+    arrays = {"responses": file.rows("responses", ids), "vertex": np.array(file["vertex"])}
+    maps = {}
+    for seed in seeds:
+        folder = results / "interpret_recovery" / "small" / f"seed{seed}"
+        write_tensors(folder / "train.safetensors", arrays, provenance("few movies", {}), ids, **facts)
+        table = read_table(results / "preprocess" / subject / "selection.parquet")
+        write_table(folder / "selection.parquet", table, provenance("few movies", {}))
+        seeded = {
+            name: getattr(cheap, name).model_copy(update={"seed": seed}) for name in ("pretrain", "decouple")
+        }
+        train_and_interpret(
+            cheap.model_copy(update=seeded), subject, folder, used, config.study.validation_movies
+        )
+        maps[seed] = read_maps(folder)
+    print_stability(maps)
+
+
+@app.command
+def null(*, subjects: int = 20) -> None:
     """Share of subjects without signal that get a significant area.
 
     Parameters
     ----------
     subjects
         Subjects whose responses are noise.
-    vertices
-        Of each, in 10 areas.
-    movies
-        Training movies, the held-out ones included.
-    threads
-        Of torch.
     """
-    torch.set_num_threads(threads)
     config = read_config()
-    validation = config.study.validation_movies
-    every = (
-        read_runs(Path(config.study.runs), config.study).query("split == 'train'")["movie"].unique().tolist()
-    )
-    used = [movie for movie in every if movie not in validation][: movies - len(validation)] + validation
-    few = {"optimiser": Optimiser(epochs=1, batch_size=32, learning_rate=1e-3)}
-    small = config.model_copy(
-        update={
-            "pretrain": config.pretrain.model_copy(update={**few, "hidden_width": 32}),
-            "decouple": config.decouple.model_copy(update=few),
-            "interpret": config.interpret.model_copy(update={"baselines": 2, "contrasts": 2, "groups": {}}),
-        }
-    )
+    cheap, used = small_study(config)
     base = Path("results") / config.study.name / "interpret_recovery" / "null"
     found = []
     for number in range(subjects):
         folder = base / str(number)
-        noise_responses(config, used, vertices, number, folder)
-        train_and_interpret(small, "noise", folder, used, validation)
+        noise_responses(config, used, FEW_VERTICES, number, folder)
+        train_and_interpret(cheap, "noise", folder, used, config.study.validation_movies)
         table = read_table(folder / "areas.tsv").query("level == 'area'")
         lowest = table.groupby(["method", "task"])["p_corrected"].min().reset_index()
         found.append(lowest.assign(subject=number))
