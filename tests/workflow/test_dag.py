@@ -93,7 +93,10 @@ def finished(tmp_path_factory):
         if line.startswith("results/"):
             path = folder / line.split("\t")[0]
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            if path.suffix:
+                path.touch()
+            else:
+                path.mkdir(exist_ok=True)
     workflow.snakemake("--touch", "--forceall", "--cores", "1")
     return workflow
 
