@@ -89,7 +89,7 @@ def encode(
         return np.concatenate([features[task] for task in tasks], axis=1)
 
     def fitted(tasks: Sequence[str]) -> RidgeCV:
-        limits = {"n_targets_batch": TARGETS_AT_ONCE, "n_alphas_batch": 2}
+        limits = {"n_targets_batch": TARGETS_AT_ONCE, "n_alphas_batch": 2, "warn": False}
         model = RidgeCV(alphas=PENALTIES, fit_intercept=True, cv=folds, solver_params=limits)
         return model.fit(design(tasks)[train], responses)
 
@@ -100,7 +100,8 @@ def encode(
     without = []
     for task in TASKS:
         rest = [other for other in TASKS if other != task]
-        model = Ridge(alpha=whole.best_alphas_, fit_intercept=True).fit(design(rest)[train], responses)
+        model = Ridge(alpha=whole.best_alphas_, fit_intercept=True, solver_params={"warn": False})
+        model.fit(design(rest)[train], responses)
         without.append(predict(model, rest))
     alone = [predict(fitted([task]), [task]) for task in TASKS]
     return Encoding(np.stack(alone), predict(whole, TASKS), np.stack(without))
