@@ -82,12 +82,19 @@ def encoding(
     place = choose_device(device)
     trained = load_trained(responses, brain_model, decoupler, validation_movies, place)
     if trained.responses.repeats < 2:
-        raise InputError(f"{responses} has one repeat per clip; a noise ceiling needs two")
+        raise InputError(
+            f"{responses} has one repeat per clip; the noise ceiling needs two. Leave the variant out of interpret.variants."
+        )
     features = _features(trained, image_tokens, concepts, settings, place)
     values = trained.responses.values.numpy()
     means = values[trained.train].mean(axis=1)
     measured = values[trained.held_out].mean(axis=1)
     groups = np.array([split_clip_id(clip)[0] for clip in trained.split.train])
+    if len(set(groups)) < 2:
+        raise InputError(
+            f"{responses} has one training movie beside the held-out ones; penalties are chosen by leaving out movies, which "
+            "needs two. Hold out fewer (study.validation_movies), or leave the variant out of interpret.variants."
+        )
     predictions = encode(features, means, groups, trained.train, trained.held_out)
     ceiling = noise_ceiling(values[trained.train])
     space = read_space(vertices, responses)

@@ -95,6 +95,11 @@ def test_models_that_do_not_belong_together_are_refused(
         interpreted.areas(importance=tmp_path / "other.safetensors", table=tmp_path / "areas.tsv")
 
 
+def test_encoding_needs_two_training_movies(interpreted: Interpreted, tmp_path) -> None:
+    with pytest.raises(InputError, match="one training movie"):
+        interpreted.encoding(validation_movies=["seg2", "seg3", "seg4"], output=tmp_path / "x.safetensors")
+
+
 def draw(made: Interpreted, folder, **changes: object) -> None:
     maps(
         **{
