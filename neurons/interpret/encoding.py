@@ -93,18 +93,20 @@ def encode(
         model = RidgeCV(alphas=PENALTIES, fit_intercept=True, cv=folds, solver_params=limits)
         return model.fit(design(tasks)[train], responses)
 
-    def predict(model: RidgeCV | Ridge, tasks: Sequence[str]) -> np.ndarray:
+    def predicted(model: RidgeCV | Ridge, tasks: Sequence[str]) -> np.ndarray:
         return np.asarray(model.predict(design(tasks)[held_out]), np.float32)
 
     whole = fitted(TASKS)
-    without = []
-    for task in TASKS:
+    full = predicted(whole, TASKS)
+    without = np.empty((len(TASKS), *full.shape), np.float32)
+    for number, task in enumerate(TASKS):
         rest = [other for other in TASKS if other != task]
-        model = Ridge(alpha=whole.best_alphas_, fit_intercept=True, solver_params={"warn": False})
-        model.fit(design(rest)[train], responses)
-        without.append(predict(model, rest))
-    alone = [predict(fitted([task]), [task]) for task in TASKS]
-    return Encoding(np.stack(alone), predict(whole, TASKS), np.stack(without))
+        for penalty in np.unique(whole.best_alphas_):
+            # All at once, with a penalty for each, would take memory of samples x features x vertices.
+            some = whole.best_alphas_ == penalty
+            model = Ridge(alpha=float(penalty), fit_intercept=True, solver_params={"warn": False})
+            without[number][:, some] = predicted(model.fit(design(rest)[train], responses[:, some]), rest)
+    return Encoding(np.stack([predicted(fitted([task]), [task]) for task in TASKS]), full, without)
 
 
 def correlation_terms(predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:

@@ -92,8 +92,8 @@ def encoding(
     groups = np.array([split_clip_id(clip)[0] for clip in trained.split.train])
     if len(set(groups)) < 2:
         raise InputError(
-            f"{responses} has one training movie beside the held-out ones; penalties are chosen by leaving out movies, which "
-            "needs two. Hold out fewer (study.validation_movies), or leave the variant out of interpret.variants."
+            f"{responses} has one training movie beside the held-out ones; penalties are chosen by leaving out movies, "
+            "which needs two. Hold out fewer (study.validation_movies), or leave the variant out of interpret.variants."
         )
     predictions = encode(features, means, groups, trained.train, trained.held_out)
     ceiling = noise_ceiling(values[trained.train])
