@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
-from cyclopts import App
+from cyclopts import App, Parameter
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
@@ -63,7 +63,7 @@ WIDE = 13_000
 SMOOTHED = ("gradient", "integrated", "haufe", "encoding", "unique")
 SHUFFLES = 200
 FEW_MOVIES, FEW_VERTICES = 6, 300
-app = App(help=__doc__)
+app = App(help=__doc__, default_parameter=Parameter(consume_multiple=True))
 
 
 def read_config() -> Config:
