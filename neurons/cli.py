@@ -70,6 +70,12 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
         "neurons.evaluate.figure_steps": ("figures",),
         "neurons.evaluate.standalone_steps": ("videos",),
     },
+    "interpret": {
+        "neurons.interpret.importance_steps": ("importance",),
+        "neurons.interpret.encoding_steps": ("encoding",),
+        "neurons.interpret.area_steps": ("areas",),
+        "neurons.interpret.map_steps": ("maps",),
+    },
     "report": {"neurons.report.steps": ("page",)},
 }
 
@@ -85,6 +91,7 @@ STORIES = {
     "decouple": "Train the four task heads and the prior.",
     "reconstruct": "Test responses to task outputs, control images and videos.",
     "evaluate": "Score reconstructions: chance, intervals, reference rows.",
+    "interpret": "Which vertices and areas speak for which task, in both directions.",
     "report": "Gather everything in one page.",
 }
 

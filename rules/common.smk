@@ -344,3 +344,18 @@ def classifiers():
 
 
 COMPUTE = f"--device {CONFIG.compute.device} --precision {CONFIG.compute.precision} --threads {CONFIG.compute.threads}"
+PLACE = f"--device {CONFIG.compute.device} --threads {CONFIG.compute.threads}"
+MASK = CONFIG.interpret.mask_image
+INTERPRETED = (
+    VARIANTS if CONFIG.interpret.variants is None else CONFIG.interpret.variants
+)
+
+
+def on_cortex(*names):
+    """Files of these names, of every interpreted variant and subject (none if the stage `interpret` is not to run)."""
+    return [
+        f"{R}/interpret/{variant}/{subject}/{name}"
+        for variant in INTERPRETED
+        for subject in SUBJECTS
+        for name in names
+    ]

@@ -56,6 +56,13 @@ rule report_page:
         quality_pictures=expand(
             f"{R}/preprocess/{{subject}}/quality.png", subject=SUBJECTS
         ),
+        cortex_summaries=on_cortex("summary.json"),
+        cortex_tables=on_cortex("areas.tsv"),
+        cortex_agreements=on_cortex("agreement.tsv"),
+        cortex_pictures=on_cortex(
+            "importance.png", "shape.png", "encoding.png", "areas.png"
+        ),
+        cortex_views=on_cortex("views"),
     output:
         page=report(
             f"{R}/report/index.html", category="report", labels={"what": "page"}
@@ -72,6 +79,13 @@ rule report_page:
         runtime=60,
     params:
         settings=settings("report"),
+        cortex=lambda wildcards, input: (
+            f"--cortex-summaries {input.cortex_summaries} --cortex-tables {input.cortex_tables}"
+            f" --cortex-agreements {input.cortex_agreements} --cortex-pictures {input.cortex_pictures}"
+            f" --cortex-views {input.cortex_views}"
+            if INTERPRETED
+            else ""
+        ),
         study=json.dumps({"name": CONFIG.study.name, "source": CONFIG.study.source}),
     message:
         "Write the report"
@@ -83,5 +97,5 @@ rule report_page:
         " --controls {input.controls:q} --playback {input.playback:q} --annotation {input.annotation:q}"
         " --sheets {input.sheets:q} --clips {input.clips:q} --pretraining {input.pretraining:q}"
         " --decoupling {input.decoupling:q} --early-looks {input.early_looks:q} --quality {input.quality:q}"
-        " --quality-pictures {input.quality_pictures:q}"
+        " --quality-pictures {input.quality_pictures:q} {params.cortex}"
         " --study {params.study:q} --settings {params.settings:q} --page {output.page:q} 2> {log:q}"

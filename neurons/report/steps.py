@@ -27,6 +27,7 @@ from neurons.report.content import (
     training_tables,
     watched,
 )
+from neurons.report.cortex import on_cortex
 from neurons.report.curves import training_curves
 from neurons.report.pipeline import pipeline_svg
 from neurons.report.scoreboard import COLUMNS, HEADLINES, full_rows, headline_rows, shown_metrics
@@ -56,6 +57,11 @@ def page(
     early_looks: list[Path],
     quality: list[Path],
     quality_pictures: list[Path],
+    cortex_summaries: list[Path] | None = None,
+    cortex_tables: list[Path] | None = None,
+    cortex_agreements: list[Path] | None = None,
+    cortex_pictures: list[Path] | None = None,
+    cortex_views: list[Path] | None = None,
     study: str,
     settings: Report,
     page: Path,
@@ -86,6 +92,8 @@ def page(
         Contact sheets of the key objects of test movies, in folders ``<movie>/``.
     quality, quality_pictures
         Quality of the brain data of each subject, in folders ``<subject>/``.
+    cortex_summaries, cortex_tables, cortex_agreements, cortex_pictures, cortex_views
+        Files and folders of the stage `interpret`, in folders ``<variant>/<subject>/``; none if it did not run.
     study
         JSON object with the ``name`` and ``source`` of the study.
     page
@@ -151,6 +159,14 @@ def page(
         decoupling=Markup(training_curves(training_tables(decoupling), "decouple")),
         looks=[{"label": ", ".join(labels(path)), "source": png_uri(path)} for path in early_looks],
         brain=[brain_quality(path, picture) for path, picture in zip(quality, quality_pictures, strict=True)],
+        cortex=on_cortex(
+            cortex_summaries or [],
+            cortex_tables or [],
+            cortex_agreements or [],
+            cortex_pictures or [],
+            cortex_views or [],
+            page,
+        ),
         provenance=[made_by(path) for path in (*videos, *decoded)],
         packages=provenance("report page", {"scores": scores})["packages"],
         style=Markup(_resource("page.css")),

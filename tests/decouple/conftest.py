@@ -73,10 +73,8 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<end>")
 
 
-@pytest.fixture(scope="session")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+def make_study(folder: Path) -> Study:
     """Two attributes: colour (red, blue) and kind with side (car on the left, dog on the right)."""
-    folder = tmp_path_factory.mktemp("study")
     rng = np.random.default_rng(0)
     made_by = provenance("test", {})
     to_tokens = rng.normal(size=(2, TOKENS, CHANNELS))
@@ -137,6 +135,11 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
         mid_block_add_attention=False,
     ).save_pretrained(folder / "vae")  # fmt: skip
     return Study(folder)
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return make_study(tmp_path_factory.mktemp("study"))
 
 
 @pytest.fixture(scope="session")

@@ -51,8 +51,40 @@ def write_analysis(folder: Path, put: Callable[[str, Path], Path]) -> None:
     cv2.imwrite(str(figure), moving_square(1, 1)[0, 0])
 
 
-def make_report(folder: Path) -> Path:
-    """Write all inputs and the page; the page's path."""
+def write_cortex(folder: Path) -> dict[str, list[Path]]:
+    """Files of the stage `interpret` of one subject and variant."""
+    where = folder / "interpret/ours/subject1"
+    facts = {"vertices": 6302, "held_out_clips": 96, "areas": 2}
+    write_json(where / "summary.json", facts, MADE_BY)
+    methods, tasks = (
+        ("integrated", "haufe", "permutation", "encoding", "unique"),
+        ("concepts", "blurry_video"),
+    )
+    index = pd.MultiIndex.from_product([methods, tasks, ["V1", "<FFC>"]], names=["method", "task", "region"])
+    table = index.to_frame(index=False).assign(level="area", vertices=50, value=0.25, low=0.1, high=0.4)
+    table["value"] = np.where(table["region"] == "V1", 0.25, 0.75)
+    table["normalised"] = np.where(table["method"] == "encoding", 0.875, np.nan)
+    table["p_corrected"] = np.where(table["region"] == "V1", 0.5, 0.001)
+    write_table(where / "areas.tsv", table, MADE_BY)
+    agreement = {"task": "concepts", "level": ["vertex", "area"], "method": "integrated", "other": "haufe"}
+    write_table(where / "agreement.tsv", pd.DataFrame({**agreement, "rho": [0.625, np.nan]}), MADE_BY)
+    pictures = [where / f"{name}.png" for name in ("importance", "shape", "encoding", "areas")]
+    for picture in pictures:
+        cv2.imwrite(str(picture), moving_square(1, 1)[0, 0])
+    (where / "views").mkdir()
+    for task in tasks:
+        (where / "views" / f"{task}.html").write_text("<html></html>")
+    return {
+        "cortex_summaries": [where / "summary.json"],
+        "cortex_tables": [where / "areas.tsv"],
+        "cortex_agreements": [where / "agreement.tsv"],
+        "cortex_pictures": pictures,
+        "cortex_views": [where / "views"],
+    }
+
+
+def make_report(folder: Path, cortex: bool = False) -> Path:
+    """Write all inputs, those of `interpret` if asked for, and the page; the page's path."""
     n = len(CLIPS)
     paths: dict[str, list[Path]] = {}
 
@@ -136,6 +168,8 @@ def make_report(folder: Path) -> Path:
     picture = put("quality_pictures", folder / "preprocess/subject1/quality.png")
     cv2.imwrite(str(picture), moving_square(1, 1)[0, 0])
     write_table(folder / "evaluate/scores.tsv", pd.DataFrame(scores), MADE_BY)
+    if cortex:
+        paths |= write_cortex(folder)
     output = folder / "report/index.html"
     study = '{"name": "tiny", "source": "simulated"}'
     single = {name: paths.pop(name)[0] for name in ("alarms", "comparisons")}

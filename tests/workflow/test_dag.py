@@ -10,7 +10,7 @@ RUNS = SUBJECTS * (TRAIN * TRAIN_REPEATS + TEST * TEST_REPEATS)
 MOVIES = TRAIN + TEST
 
 
-def expected_jobs(variants: int, chunks: int = 2) -> dict[str, int]:
+def expected_jobs(variants: int, chunks: int = 2, interpreted: int = 1) -> dict[str, int]:
     by_brain = SUBJECTS * variants
     rows = by_brain + SUBJECTS + 2
     return {
@@ -52,6 +52,10 @@ def expected_jobs(variants: int, chunks: int = 2) -> dict[str, int]:
         "evaluate_alarms": 1,
         "evaluate_tables": 1,
         "evaluate_figures": SUBJECTS,
+        **{
+            f"interpret_{step}": SUBJECTS * interpreted
+            for step in ("importance", "encoding", "areas", "maps")
+        },
         "report_page": 1,
     }
 
@@ -91,7 +95,10 @@ def finished(tmp_path_factory):
         if line.startswith("results/"):
             path = folder / line.split("\t")[0]
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            if path.suffix:
+                path.touch()
+            else:
+                path.mkdir(exist_ok=True)
     workflow.snakemake("--touch", "--forceall", "--cores", "1")
     return workflow
 
@@ -113,7 +120,8 @@ AFTER_SCORES = {
 }
 AFTER_VIDEOS = {"reconstruct_videos", "reconstruct_gather", "evaluate_features"} | AFTER_SCORES
 AFTER_DECODE = {"reconstruct_decode", "reconstruct_control"} | AFTER_VIDEOS
-AFTER_DECOUPLE = {"decouple_fit"} | AFTER_DECODE
+AFTER_AREAS = {"interpret_areas", "interpret_maps", "report_page", "all"}
+AFTER_DECOUPLE = {"decouple_fit", "interpret_importance", "interpret_encoding"} | AFTER_AREAS | AFTER_DECODE
 AFTER_PRETRAIN = {"pretrain_fit"} | AFTER_DECOUPLE
 AFTER_GATHER = {"preprocess_gather", "evaluate_retrieval"} | AFTER_PRETRAIN
 
@@ -141,6 +149,11 @@ AFTER_GATHER = {"preprocess_gather", "evaluate_retrieval"} | AFTER_PRETRAIN
             | {"evaluate_ceiling"}
             | AFTER_GATHER,
         ),
+        ({"interpret": {"shown": "haufe"}}, {"interpret_maps", "report_page", "all"}),
+        ({"interpret": {"permutations": 999}}, AFTER_AREAS),
+        ({"interpret": {"components": 16}}, {"interpret_encoding"} | AFTER_AREAS),
+        ({"interpret": {"area_shuffles": 2}}, {"interpret_importance"} | AFTER_AREAS),
+        ({"interpret": {"variants": []}}, {"report_page", "all"}),
         ({"cut": {"playback_frames": 8}}, {"cut_playback", "report_page", "all"}),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
@@ -148,6 +161,14 @@ AFTER_GATHER = {"preprocess_gather", "evaluate_retrieval"} | AFTER_PRETRAIN
 def test_a_change_reruns_its_stage_and_what_depends_on_it(finished, change, rules):
     path = finished.configure(change)
     assert set(finished.planned("--configfile", str(path))) == rules
+
+
+def test_interpretation_of_every_variant_or_of_none(make_workflow):
+    workflow = make_workflow()
+    for wanted, count in ((None, 2), ([], 0)):
+        path = workflow.configure({"interpret": {"variants": wanted}})
+        planned = workflow.planned("--configfile", str(path))
+        assert planned.get("interpret_maps", 0) == SUBJECTS * count
 
 
 def test_a_changed_variant_reruns_alone(finished):

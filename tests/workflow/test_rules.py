@@ -24,6 +24,7 @@ CALLED_BY_HAND = {
 # Options that a rule gives only if there is something to give, by the name of the parameter that holds them.
 GIVEN_BY_PARAMETERS = {
     "{params.compute}": {"device", "precision", "threads"},
+    "{params.place}": {"device", "threads"},
     "{params.tasks}": {"decoded", "table"},
     "{params.decoded}": {"decoded"},
     "{params.published}": {"published"},
@@ -31,6 +32,14 @@ GIVEN_BY_PARAMETERS = {
     "{params.confounds}": {"confounds"},
     "{params.tail}": {"tail_s"},
     "{params.left_out}": {"left_out"},
+    "{params.mask}": {"mask"},
+    "{params.cortex}": {
+        "cortex_summaries",
+        "cortex_tables",
+        "cortex_agreements",
+        "cortex_pictures",
+        "cortex_views",
+    },
 }
 RULES = {path.stem: path.read_text() for path in (ROOT / "rules").glob("*.smk")}
 
