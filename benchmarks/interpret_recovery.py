@@ -4,10 +4,11 @@
     python benchmarks/interpret_recovery.py null --subjects 20
     python benchmarks/interpret_recovery.py small --seeds 0 1
 
-Needs the results of the default configuration up to `embed` and `preprocess run`. Trains brain models and heads of its
-own, on 13,000 vertices (as many as the paper's) of which about half carry nothing, so that a map has something to leave
-out. `recovery` prints, per task and method, the area under the ROC curve (AUC) of the map for vertices that carry the
-task's content, and the same for shuffled labels; and the correlation of maps between seeds. `null` prints how many of
+Needs the results of the default configuration up to `embed` and `preprocess gather`. Trains brain models and heads of its
+own, on 13,000 vertices (as many as the paper's), some of which respond to nothing and most to something that a given
+task is not about, so that a map has something to leave out. `recovery` prints, per task and method, the area under the
+ROC curve (AUC) of the map for vertices that carry the task's content, and the same for shuffled labels; and the
+correlation of maps between seeds. `small` prints that correlation for barely trained models. `null` prints how many of
 20 small subjects without any signal get a significant area.
 """
 
@@ -134,7 +135,7 @@ def carried(vertices: pd.DataFrame, groups: tuple[str, ...], seed: int) -> np.nd
 
 
 def wide_responses(config: Config, subject: str, folder: Path) -> None:
-    """Responses of the 13,000 vertices with the highest t, most of the later ones without any signal."""
+    """Responses of the 13,000 vertices with the highest inter-repeat t, by far more than pass the test."""
     results = Path("results") / config.study.name
     runs = read_runs(Path(config.study.runs), config.study)
     own = runs[runs["subject"] == subject]
