@@ -130,7 +130,7 @@ def _medians(r: np.ndarray, groups: dict[str, np.ndarray]) -> dict[str, float]:
 def vertex_tsnr(movies: Mapping[str, list[Run]]) -> np.ndarray:
     """Temporal signal-to-noise ratio of each vertex, mean over runs; float64 (vertices,)."""
     runs = [run for repeats in movies.values() for run in repeats]
-    return np.mean([run.tsnr for run in runs], axis=0, dtype=np.float64)
+    return np.asarray(np.mean([run.tsnr for run in runs], axis=0, dtype=np.float64))
 
 
 def area_table(vertices: pd.DataFrame, areas: np.ndarray, tsnr: np.ndarray) -> pd.DataFrame:
