@@ -284,7 +284,7 @@ def same_file_twice(folder: Path) -> None:
 def copied_vertices(folder: Path) -> None:
     """A repeat is a copy of another in part of the vertices."""
     first = files.bold(folder)
-    whole = np.array(nibabel.load(first).dataobj)
+    whole = np.asarray(nibabel.load(first).dataobj).copy()
     second = files.bold(folder, seed=1, name="seg1_2_Atlas.dtseries.nii")
 
     def copy(data: np.ndarray) -> np.ndarray:

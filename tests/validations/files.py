@@ -42,7 +42,7 @@ def cifti(path: Path, data: np.ndarray, axis: nibabel.cifti2.BrainModelAxis, ste
 def change(path: Path, edit: Callable[[np.ndarray], np.ndarray]) -> Path:
     """Change the numbers of a run."""
     image = nibabel.load(path)
-    return cifti(path, edit(np.array(image.dataobj)), image.header.get_axis(1))
+    return cifti(path, edit(np.asarray(image.dataobj).copy()), image.header.get_axis(1))
 
 
 def clip_table(folder: Path, movie: str = "seg1", clips: int = CLIPS) -> Path:
