@@ -22,7 +22,7 @@ demo: install
 test: install
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
 
-# The lock file, anew from pyproject.toml (needs uv); the schema and the reference table, anew from neurons/config.py.
+# The lock file, anew from pyproject.toml (needs uv); the schema and the reference table, anew from the classes of the configuration.
 lock:
 	uv pip compile pyproject.toml --extra dev --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements.lock
 

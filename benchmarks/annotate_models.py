@@ -22,7 +22,8 @@ from neurons.annotate.captioner import Request
 from neurons.annotate.grounded_sam import GroundedSamFinder
 from neurons.annotate.qwen import QwenCaptioner
 from neurons.annotate.sam import Segmenter, load_sam
-from neurons.config import GroundedSam, Model, Qwen
+from neurons.annotate.settings import GroundedSam, Qwen
+from neurons.sections import Model
 from neurons.simulate.miniatures.segmenter import corners, render_frames
 
 SAM = Path(__file__).parents[1] / "resources/miniatures/sam/sam.safetensors"

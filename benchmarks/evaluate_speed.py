@@ -31,7 +31,7 @@ from transformers import (
 )
 
 from neurons.artifacts import gather
-from neurons.config import Evaluate, Model, load
+from neurons.config import load
 from neurons.evaluate.classifiers import describe_videos
 from neurons.evaluate.inputs import predicted_frames, wanted_times
 from neurons.evaluate.measures import row
@@ -40,8 +40,10 @@ from neurons.evaluate.pixels import psnr as fast_psnr
 from neurons.evaluate.protocols import video_measures
 from neurons.evaluate.resampling import resamples
 from neurons.evaluate.semantics import allpairs_cosine
+from neurons.evaluate.settings import Evaluate
 from neurons.evaluate.similarity import FORMS, ssim
 from neurons.evaluate.videos import Videos
+from neurons.sections import Model
 from neurons.study import read_runs
 
 WAYS = (2, 50)

@@ -35,17 +35,19 @@ from neurons.artifacts import (
     write_table,
     write_tensors,
 )
-from neurons.config import Config, Interpret, Optimiser, load
+from neurons.config import Config, load
 from neurons.decouple import steps as decouple
 from neurons.interpret.area_steps import areas
 from neurons.interpret.encoding_steps import encoding
 from neurons.interpret.importance_steps import importance
+from neurons.interpret.settings import Interpret
 from neurons.interpret.surfaces import smooth
 from neurons.interpret.tasks import METHODS, TASKS
 from neurons.preprocess import atlas
 from neurons.preprocess import steps as preprocess
 from neurons.preprocess.selection_steps import select
 from neurons.pretrain import steps as pretrain
+from neurons.sections import Optimiser
 from neurons.simulate.brain import reference_responses, weight_matrix
 from neurons.simulate.features import columns
 from neurons.study import read_runs

@@ -27,11 +27,12 @@ import pandas as pd
 from cyclopts import run as cli
 
 from neurons.artifacts import provenance, write_table, write_tensors
-from neurons.config import Cut, Preprocess
 from neurons.cut import steps as cut
+from neurons.cut.settings import Cut
 from neurons.preprocess import alignment_steps, atlas, selection_steps, steps
 from neurons.preprocess.cc2017 import MOVIES, REPEATS, expected_volumes, onset_s
 from neurons.preprocess.locations import cortex_locations
+from neurons.preprocess.settings import Preprocess
 from neurons.preprocess.standardise import spikes, standardise
 from neurons.simulate.cortex import dense_series
 

@@ -18,7 +18,7 @@ import yaml
 from cyclopts import run
 
 from neurons.artifacts import TensorFile, seed_for
-from neurons.config import Config, Reconstruct, load
+from neurons.config import Config, load
 from neurons.decouple.data import BrainTokens, compute_brain_tokens
 from neurons.decouple.decoding import DecodedTasks, load_decoupler, read_concept_texts
 from neurons.devices import use_threads
@@ -30,6 +30,7 @@ from neurons.reconstruct.aggregate import ClipTiming, Decoded, reconstruct
 from neurons.reconstruct.control_image import UnclipModel
 from neurons.reconstruct.latents import to_frames
 from neurons.reconstruct.loading import load_vae
+from neurons.reconstruct.settings import Reconstruct
 from neurons.reconstruct.timing import frame_times, nearest, source_frame
 from neurons.reconstruct.video_model import VideoModel
 

@@ -19,10 +19,10 @@ from cyclopts import run
 from scipy.stats import binomtest
 
 from neurons.artifacts import clip_id, seed_for
-from neurons.config import Evaluate
 from neurons.evaluate.comparisons import sign_flip_p
 from neurons.evaluate.measures import mean_of_clips, mean_of_pairs, row
 from neurons.evaluate.resampling import Resamples, block_numbers, block_permutations, resamples
+from neurons.evaluate.settings import Evaluate
 
 MOVIES = {60: 2, 1200: 5}
 """Test movies by number of clips; 5 of 240 clips are those of the data set cc2017."""

@@ -18,13 +18,16 @@ import pandas as pd
 from cyclopts import run as cli
 
 from neurons.artifacts import InputError, provenance, read_table, write_table
-from neurons.config import Cut, Preprocess, Simulate, Study
+from neurons.config import Study
 from neurons.cut import steps as cut
+from neurons.cut.settings import Cut
 from neurons.preprocess import alignment_steps, selection_steps, steps
 from neurons.preprocess.index_steps import index_cc2017
+from neurons.preprocess.settings import Preprocess
 from neurons.simulate import movie_steps
 from neurons.simulate import steps as simulate
 from neurons.simulate.design import simulated_runs
+from neurons.simulate.settings import Simulate
 from neurons.study import read_runs
 
 MOVIE_S = 480.0

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from neurons.artifacts import InputError
-from neurons.config import Model
+from neurons.sections import Model
 
 
 def load_pretrained(kind: Any, model: Model, key: str, **options: Any) -> Any:

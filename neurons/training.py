@@ -23,8 +23,8 @@ from torch import Tensor, nn
 
 from neurons import checkpoints
 from neurons.artifacts import InputError, TensorFile, hash_bytes, hash_file, seed_for
-from neurons.config import Optimiser
 from neurons.console import logger, track
+from neurons.sections import Optimiser
 
 Batch = Mapping[str, Tensor]
 

@@ -10,8 +10,8 @@ from neurons.annotate.describe import describe as describe_frames
 from neurons.annotate.describe import table_of
 from neurons.annotate.kept import Kept
 from neurons.annotate.server import ServerCaptioner, read_address, read_key
+from neurons.annotate.settings import Annotate
 from neurons.artifacts import InputError, TensorFile, provenance, write_table
-from neurons.config import Annotate
 from neurons.console import logger
 from neurons.devices import choose_device, choose_dtype, use_threads
 

@@ -10,8 +10,8 @@ import torch
 from torchvision.ops import box_convert, nms
 from transformers import AutoProcessor, GroundingDinoForObjectDetection
 
+from neurons.annotate.settings import GroundedSam
 from neurons.artifacts import InputError
-from neurons.config import GroundedSam
 from neurons.loading import load_pretrained
 
 KEY = "annotate.grounded_sam.detector"

@@ -13,7 +13,7 @@ from neurons.annotate.detect import Box, Detector
 from neurons.annotate.models import files_identity, model_identity
 from neurons.annotate.sam import Segmenter, load_sam
 from neurons.annotate.segment import Named
-from neurons.config import GroundedSam
+from neurons.annotate.settings import GroundedSam
 
 
 class GroundedSamFinder:

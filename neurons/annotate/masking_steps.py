@@ -7,12 +7,12 @@ from pathlib import Path
 from neurons.annotate.grounded_sam import GroundedSamFinder
 from neurons.annotate.kept import Kept
 from neurons.annotate.segment import segment as segment_frames
+from neurons.annotate.settings import Annotate
 from neurons.annotate.sources import caption_files, caption_source, tags_or_none
 from neurons.annotate.tracked_masks import write_masks
 from neurons.annotate.tracking import track
 from neurons.annotate.views import clip_views
 from neurons.artifacts import TensorFile, provenance
-from neurons.config import Annotate
 from neurons.devices import choose_device, use_threads
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from neurons.artifacts import hash_bytes, hash_file
-from neurons.config import Model
+from neurons.sections import Model
 
 LARGEST_HASHED = 1 << 25
 

@@ -12,8 +12,8 @@ from transformers import AutoProcessor, Qwen2_5_VLForConditionalGeneration
 from neurons.annotate.captioner import Request
 from neurons.annotate.halving import in_batches
 from neurons.annotate.models import model_identity
+from neurons.annotate.settings import Qwen
 from neurons.artifacts import InputError
-from neurons.config import Qwen
 from neurons.loading import load_pretrained
 
 KEY = "annotate.qwen"

@@ -16,8 +16,8 @@ import tenacity
 from requests.auth import AuthBase
 
 from neurons.annotate.captioner import Request
+from neurons.annotate.settings import OpenAI
 from neurons.artifacts import InputError
-from neurons.config import OpenAI
 from neurons.console import logger
 
 ADDRESS_VARIABLE = "OPENAI_BASE_URL"

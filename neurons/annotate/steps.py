@@ -16,13 +16,13 @@ from neurons.annotate.clip import Annotated, ConceptsOf, annotate_clip
 from neurons.annotate.concepts import CONCEPTS
 from neurons.annotate.descriptions import DescribedClips, model_choices
 from neurons.annotate.key_object import Rule
+from neurons.annotate.settings import Annotate, KeyObject
 from neurons.annotate.sheet import Tile, contact_sheet
 from neurons.annotate.sources import caption_files, caption_source, mask_files, mask_source
 from neurons.annotate.spelling import spelling
 from neurons.annotate.table import existing
 from neurons.annotate.views import clip_views
 from neurons.artifacts import InputError, atomic, provenance, write_table, write_tensors
-from neurons.config import Annotate, KeyObject
 from neurons.console import logger
 
 

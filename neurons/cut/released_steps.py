@@ -16,9 +16,9 @@ from neurons.artifacts import (
     write_table,
     write_tensors,
 )
-from neurons.config import Cut
 from neurons.cut.checks import check_clips, report
 from neurons.cut.content import is_black, is_static
+from neurons.cut.settings import Cut
 from neurons.released import frames_of, open_array
 
 

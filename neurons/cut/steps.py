@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from neurons.artifacts import clip_id, provenance, write_json, write_table, write_tensors
-from neurons.config import Cut
 from neurons.cut.checks import Finding, check_clips, report
 from neurons.cut.content import cuts_by_clip, is_black, is_static
 from neurons.cut.decode import Decoded, Sampling, decode
 from neurons.cut.sampling import exact
 from neurons.cut.scenes import CutFinder
+from neurons.cut.settings import Cut
 
 
 def clips(

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from neurons.config import Decouple
 from neurons.decouple.data import BrainTokens, Column
 from neurons.decouple.decoding import ConceptTexts
 from neurons.decouple.heads import Whitening
 from neurons.decouple.losses import IGNORED, caption_loss, mask_loss, soft_contrastive
 from neurons.decouple.model import DecouplerModel
+from neurons.decouple.settings import Decouple
 from neurons.decouple.weights import TASKS, progressive_weights
 from neurons.pretrain.losses import contrastive, mix_repeats
 from neurons.training import Batch, Progress

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from neurons.artifacts import atomic
-from neurons.config import Model
 from neurons.loading import load_pretrained
+from neurons.sections import Model
 
 matplotlib.use("Agg")
 

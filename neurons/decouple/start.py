@@ -9,13 +9,14 @@ from torch import Tensor
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
 from neurons.artifacts import InputError, seed_for
-from neurons.config import Decouple, Model
 from neurons.decouple.data import AT_ONCE, BrainTokens, Column, middle_frame_statistics
 from neurons.decouple.decoding import ConceptTexts
 from neurons.decouple.heads import Whitening
 from neurons.decouple.model import DecouplerModel, DecouplerSizes
+from neurons.decouple.settings import Decouple
 from neurons.loading import load_pretrained
 from neurons.pretrain.model import BrainModel
+from neurons.sections import Model
 
 LANGUAGE_MODEL = "decouple.language_model"
 

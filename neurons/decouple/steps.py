@@ -15,7 +15,6 @@ from neurons.artifacts import (
     write_json,
     write_table,
 )
-from neurons.config import Decouple, Model
 from neurons.console import logger
 from neurons.decouple.calibration import calibrate_masks
 from neurons.decouple.data import compute_brain_tokens, read_captions, read_columns
@@ -27,12 +26,14 @@ from neurons.decouple.decoding import (
 from neurons.decouple.fit import Decoupling
 from neurons.decouple.picture import decode_latents, early_look
 from neurons.decouple.prior import prior_seeds
+from neurons.decouple.settings import Decouple
 from neurons.decouple.start import load_tokenizer, new_decoupler
 from neurons.decouple.validation import validation_scores
 from neurons.devices import choose_device, choose_dtype, use_threads
 from neurons.pretrain.data import read_responses, split_movies
 from neurons.pretrain.features import Features
 from neurons.pretrain.store import check_vertices, load_brain_model, read_held_out
+from neurons.sections import Model
 from neurons.training import best_row, fingerprint_of, parameter_groups, train
 
 LOOKED_AT = 4

@@ -13,7 +13,6 @@ from transformers import AutoTokenizer, CLIPImageProcessor, CLIPModel
 
 from neurons.annotate.concepts import CONCEPTS
 from neurons.artifacts import InputError, TensorFile, provenance, read_table, write_tensors
-from neurons.config import Embed
 from neurons.console import logger
 from neurons.devices import choose_device, choose_dtype, use_threads
 from neurons.embed.batches import map_frames
@@ -21,6 +20,7 @@ from neurons.embed.caption_ids import caption_ids
 from neurons.embed.clip_images import image_features, pixel_values
 from neurons.embed.clip_texts import text_features
 from neurons.embed.latents import check_autoencoder, encode
+from neurons.embed.settings import Embed
 from neurons.loading import load_pretrained, model_inputs
 
 

@@ -19,7 +19,6 @@ from neurons.artifacts import (
     read_table,
     write_table,
 )
-from neurons.config import Evaluate
 from neurons.console import logger
 from neurons.evaluate.alarms import (
     ALARMS,
@@ -37,6 +36,7 @@ from neurons.evaluate.comparisons import mean_over_subjects
 from neurons.evaluate.inputs import finite, predicted_frames, table_rows, wanted_times
 from neurons.evaluate.measures import row
 from neurons.evaluate.resampling import resamples
+from neurons.evaluate.settings import Evaluate
 from neurons.evaluate.table import KEYS, score_frame
 from neurons.preprocess.runs import by_movie
 

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from neurons.artifacts import TensorFile, hash_bytes, hash_file, provenance, write_tensors
-from neurons.config import Evaluate
 from neurons.console import logger
 from neurons.evaluate.classifiers import describe_videos, models_of
+from neurons.evaluate.settings import Evaluate
 
 
 def describe_once(

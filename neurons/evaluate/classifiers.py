@@ -16,8 +16,9 @@ from transformers import (
 )
 
 from neurons.artifacts import InputError
-from neurons.config import Evaluate, Model
 from neurons.console import track
+from neurons.evaluate.settings import Evaluate
+from neurons.sections import Model
 
 Function = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
 """From pixels of some items to what is kept of them, each (items, ...)."""

@@ -12,13 +12,13 @@ from neurons.artifacts import (
     provenance,
     write_tensors,
 )
-from neurons.config import Evaluate
 from neurons.devices import choose_device, choose_dtype, use_threads
 from neurons.evaluate.classifiers import describe_videos
 from neurons.evaluate.inputs import (
     predicted_frames,
     wanted_times,
 )
+from neurons.evaluate.settings import Evaluate
 
 
 def truth(

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurons.config import Evaluate
 from neurons.console import logger
 from neurons.evaluate.measures import Measure
 from neurons.evaluate.pairing import Pairing
 from neurons.evaluate.released_tasks import recall_measures, released_mask_measures
 from neurons.evaluate.released_videos import released_measures
 from neurons.evaluate.resampling import block_numbers
+from neurons.evaluate.settings import Evaluate
 from neurons.evaluate.strict_tasks import caption_measures, concept_measures, mask_measures
 from neurons.evaluate.strict_videos import strict_measures
 from neurons.evaluate.videos import Videos

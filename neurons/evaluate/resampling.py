@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurons.artifacts import seed_for, split_clip_id
-from neurons.config import Evaluate
+from neurons.evaluate.settings import Evaluate
 
 IntArray = np.ndarray
 

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from neurons.artifacts import InputError
-from neurons.config import Evaluate
 from neurons.console import logger
 from neurons.devices import choose_device, choose_dtype
 from neurons.evaluate.cache import describe_once
@@ -22,6 +21,7 @@ from neurons.evaluate.measures import COLUMNS, row
 from neurons.evaluate.pixels import check_videos
 from neurons.evaluate.protocols import video_measures
 from neurons.evaluate.resampling import resamples
+from neurons.evaluate.settings import Evaluate
 from neurons.evaluate.videos import Videos
 
 

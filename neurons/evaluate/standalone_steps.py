@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from neurons.artifacts import InputError, hash_bytes, provenance, write_table
-from neurons.config import Evaluate
 from neurons.console import logger
 from neurons.devices import use_threads
 from neurons.evaluate.classifiers import frames_taken, models_of
 from neurons.evaluate.clip_sets import frames_at, pair, read_clip_set
 from neurons.evaluate.grid_gif import round_trip
 from neurons.evaluate.protocols import SCORING
+from neurons.evaluate.settings import Evaluate
 from neurons.evaluate.standalone import score_videos
 
 

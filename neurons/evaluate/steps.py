@@ -16,7 +16,6 @@ from neurons.artifacts import (
     write_json,
     write_table,
 )
-from neurons.config import Evaluate
 from neurons.console import logger, track
 from neurons.evaluate.inputs import (
     finite,
@@ -27,6 +26,7 @@ from neurons.evaluate.inputs import (
 from neurons.evaluate.measures import COLUMNS, row
 from neurons.evaluate.protocols import SCORING, Tasks, task_measures, video_measures
 from neurons.evaluate.resampling import resamples
+from neurons.evaluate.settings import Evaluate
 from neurons.evaluate.table import KEYS, records, score_frame, stack
 from neurons.evaluate.words import first_named
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from neurons.artifacts import InputError, TensorFile, provenance, write_json, write_table
-from neurons.config import Interpret
 from neurons.console import logger
+from neurons.interpret.settings import Interpret
 from neurons.interpret.statistics import AREA_COLUMNS, LEVEL, agreement_rows, area_rows
 from neurons.interpret.tasks import METHODS
 

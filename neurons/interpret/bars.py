@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from neurons.artifacts import atomic
-from neurons.config import Interpret
+from neurons.interpret.settings import Interpret
 from neurons.interpret.statistics import LEVEL
 from neurons.interpret.tasks import TASKS
 

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from neurons.artifacts import InputError, provenance, split_clip_id, write_tensors
-from neurons.config import Interpret
 from neurons.console import logger
 from neurons.decouple.data import read_columns
 from neurons.decouple.decoding import ConceptTexts, read_concept_texts
@@ -24,6 +23,7 @@ from neurons.interpret.encoding import (
 from neurons.interpret.models import Trained, load_trained
 from neurons.interpret.outputs import all_outputs, principal_components
 from neurons.interpret.regions import find_regions
+from neurons.interpret.settings import Interpret
 from neurons.interpret.space import read_space
 from neurons.interpret.tasks import TASKS
 

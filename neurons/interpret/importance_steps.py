@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from neurons.artifacts import provenance, seed_for, write_tensors
-from neurons.config import Interpret
 from neurons.console import logger, track
 from neurons.decouple.data import read_columns
 from neurons.decouple.decoding import ConceptTexts, read_concept_texts
@@ -29,6 +28,7 @@ from neurons.interpret.evidence import Evidence, Truth, other_clips, read_truth
 from neurons.interpret.models import Trained, load_trained
 from neurons.interpret.permutation import permutation_importance
 from neurons.interpret.regions import Regions, find_regions
+from neurons.interpret.settings import Interpret
 from neurons.interpret.space import read_space
 from neurons.interpret.tasks import METHODS, TASKS
 

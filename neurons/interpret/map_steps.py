@@ -9,10 +9,10 @@ import nibabel as nib
 import numpy as np
 
 from neurons.artifacts import InputError, TensorFile, read_table
-from neurons.config import Interpret
 from neurons.console import logger
 from neurons.interpret import surfaces, volumes
 from neurons.interpret.bars import LABELS, draw_areas, write_sentence
+from neurons.interpret.settings import Interpret
 from neurons.interpret.space import UNKNOWN
 from neurons.interpret.statistics import AREA_COLUMNS
 from neurons.interpret.tasks import METHODS

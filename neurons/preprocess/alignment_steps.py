@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from neurons.artifacts import InputError, TensorFile, provenance, read_table, write_table
-from neurons.config import Preprocess
 from neurons.console import logger
 from neurons.preprocess import alignment as check
 from neurons.preprocess.gathering import selection_runs
@@ -17,6 +16,7 @@ from neurons.preprocess.quality import TOP_VERTICES
 from neurons.preprocess.reliability import correlation
 from neurons.preprocess.runs import Run
 from neurons.preprocess.runs import by_movie as runs_by_movie
+from neurons.preprocess.settings import Preprocess
 from neurons.preprocess.stimulus import Encoding, like_responses, mean_response, picture_features
 
 WHOLE_STUDY = "all"

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.special import stdtr
 
 from neurons.artifacts import InputError
-from neurons.config import Selection
+from neurons.preprocess.settings import Selection
 
 BLOCK_VERTICES = 8192
 COPY = 1 - 1e-6

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from neurons.artifacts import InputError, provenance, read_table, write_json, write_table
-from neurons.config import Preprocess
 from neurons.console import logger
 from neurons.preprocess import gathering, reliability
 from neurons.preprocess import quality as qualities
 from neurons.preprocess.alignment_steps import movie_features
 from neurons.preprocess.locations import COLUMNS, in_areas
 from neurons.preprocess.runs import Run, by_movie
+from neurons.preprocess.settings import Preprocess
 from neurons.preprocess.stimulus import Encoding, mean_response
 
 Inputs = dict[str, Path | Sequence[Path]]

@@ -16,7 +16,6 @@ from neurons.artifacts import (
     write_table,
     write_tensors,
 )
-from neurons.config import Preprocess, Volume
 from neurons.console import logger
 from neurons.preprocess import gathering
 from neurons.preprocess.alignment_steps import refuse_misaligned
@@ -25,6 +24,7 @@ from neurons.preprocess.confounds import framewise_displacement, read_confounds,
 from neurons.preprocess.images import VolumeRun, open_volume_run
 from neurons.preprocess.locations import VOXEL_COLUMNS, cortex_locations, voxel_locations
 from neurons.preprocess.runs import Run, by_movie
+from neurons.preprocess.settings import Preprocess, Volume
 from neurons.preprocess.standardise import spikes, standardise
 from neurons.preprocess.timing import Timing, clip_courses, clip_weights
 

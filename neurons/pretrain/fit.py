@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from neurons.config import Pretrain
 from neurons.pretrain.data import HiddenInputs, Responses, Split, Targets, WindowInputs
 from neurons.pretrain.losses import bimixco, contrastive, draw_mix, mix_repeats, similarities
 from neurons.pretrain.model import BrainModel
+from neurons.pretrain.settings import Pretrain
 from neurons.training import Batch, Progress
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 
 from neurons.artifacts import TensorFile, locate, provenance, seed_for, write_json, write_table
-from neurons.config import Pretrain
 from neurons.devices import choose_device, choose_dtype, use_threads
 from neurons.pretrain.closed_form import solve_ridge
 from neurons.pretrain.data import (
@@ -22,6 +21,7 @@ from neurons.pretrain.data import (
 )
 from neurons.pretrain.fit import Alignment
 from neurons.pretrain.model import BrainModel, BrainSizes
+from neurons.pretrain.settings import Pretrain
 from neurons.pretrain.store import save_brain_model
 from neurons.training import best_row, fingerprint_of, parameter_groups, train
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurons.config import Reconstruct
 from neurons.reconstruct.emphasis import emphasise, resize
 from neurons.reconstruct.latents import to_frames, to_latents
+from neurons.reconstruct.settings import Reconstruct
 from neurons.reconstruct.timing import frame_times, nearest, source_frame
 from neurons.reconstruct.video_model import VideoModel
 

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from neurons.artifacts import InputError, TensorFile, locate, provenance, read_table, seed_for
-from neurons.config import Model, Reconstruct
 from neurons.console import logger, track
 from neurons.journal import note_parts
 from neurons.reconstruct.aggregate import ClipTiming, Decoded, reconstruct
@@ -26,8 +25,10 @@ from neurons.reconstruct.clip_folders import (
     write_clip,
 )
 from neurons.reconstruct.loading import identify
+from neurons.reconstruct.settings import Reconstruct
 from neurons.reconstruct.timing import frame_times
 from neurons.reconstruct.video_model import VideoModel
+from neurons.sections import Model
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.models.embeddings import get_timestep_embedding
 from torch import Tensor
 
-from neurons.config import ControlImage, Model
 from neurons.reconstruct import diffusion
 from neurons.reconstruct.emphasis import resize
 from neurons.reconstruct.latents import scale_factor, to_frames, to_latents
 from neurons.reconstruct.loading import load_network, load_scheduler, load_vae
+from neurons.reconstruct.settings import ControlImage
+from neurons.sections import Model
 
 PIXEL_RANGES = {"standard": (0.5, 0.5), "mindeye2": (0.8, 0.2)}
 """Factor and offset from the autoencoder's output, -1 to 1, to pictures, 0 to 1."""

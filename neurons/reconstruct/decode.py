@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from neurons.artifacts import InputError, TensorFile
-from neurons.config import Reconstruct
 from neurons.decouple.decoding import load_decoupler, read_concept_texts
 from neurons.pretrain.store import brain_embeddings, check_vertices, load_brain_model
+from neurons.reconstruct.settings import Reconstruct
 
 
 @dataclass(frozen=True)

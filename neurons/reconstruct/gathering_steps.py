@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from neurons.artifacts import TensorFile, provenance, write_table, write_tensors
-from neurons.config import Reconstruct
 from neurons.reconstruct.collect import collect
 from neurons.reconstruct.oracle import true_outputs
 from neurons.reconstruct.prompts import decoded_table
+from neurons.reconstruct.settings import Reconstruct
 
 
 def oracle(

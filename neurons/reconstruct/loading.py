@@ -10,8 +10,8 @@ import torch
 from diffusers import AutoencoderKL, SchedulerMixin
 
 from neurons.artifacts import InputError, hash_file
-from neurons.config import Model
 from neurons.loading import load_pretrained
+from neurons.sections import Model
 
 
 def load_network(

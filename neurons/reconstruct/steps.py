@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from neurons.artifacts import TensorFile, provenance, seed_for, write_table, write_tensors
-from neurons.config import Model, Reconstruct
 from neurons.console import track
 from neurons.devices import choose_device, choose_dtype, use_threads
 from neurons.reconstruct.aggregate import ClipTiming
@@ -18,7 +17,9 @@ from neurons.reconstruct.decode import decoded_outputs
 from neurons.reconstruct.latents import to_frames
 from neurons.reconstruct.loading import load_vae
 from neurons.reconstruct.prompts import decoded_table
+from neurons.reconstruct.settings import Reconstruct
 from neurons.reconstruct.timing import source_frame
+from neurons.sections import Model
 
 
 def decode(

@@ -21,12 +21,13 @@ from diffusers import (
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from neurons.config import Model, Video
 from neurons.console import logger
 from neurons.loading import load_pretrained
 from neurons.reconstruct import diffusion
 from neurons.reconstruct.latents import scale_factor, to_latents
 from neurons.reconstruct.loading import load_network, load_scheduler, load_vae
+from neurons.reconstruct.settings import Video
+from neurons.sections import Model
 
 
 class Remembering(nn.Module):

@@ -11,7 +11,6 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from neurons.artifacts import atomic, provenance, read_table
-from neurons.config import Report
 from neurons.console import logger
 from neurons.report import meaning
 from neurons.report.content import (
@@ -31,6 +30,7 @@ from neurons.report.cortex import on_cortex
 from neurons.report.curves import training_curves
 from neurons.report.pipeline import pipeline_svg
 from neurons.report.scoreboard import COLUMNS, HEADLINES, full_rows, headline_rows, shown_metrics
+from neurons.report.settings import Report
 
 REFERENCES = ("chance", "mean", "retrieval", "oracle")
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from neurons.artifacts import InputError, atomic, provenance, read_table, seed_for, write_table, write_tensors
-from neurons.config import Simulate
 from neurons.simulate.annotations import (
     caption_table,
     frame_instances,
@@ -24,6 +23,7 @@ from neurons.simulate.faults import (
     spoil_movie,
 )
 from neurons.simulate.movies import movie_frames, sample_timeline
+from neurons.simulate.settings import Simulate
 from neurons.study import COLUMNS
 from neurons.video import write_mp4
 

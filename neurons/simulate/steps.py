@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from neurons.artifacts import InputError, atomic, provenance, read_table, write_table
-from neurons.config import Simulate
 from neurons.console import logger
 from neurons.simulate.annotations import (
     timeline_of,
@@ -24,6 +23,7 @@ from neurons.simulate.faults import (
     written_path,
 )
 from neurons.simulate.runs import evoked_response, measured_run
+from neurons.simulate.settings import Simulate
 from neurons.study import COLUMNS
 
 

@@ -12,8 +12,9 @@ from segment_anything import SamPredictor, sam_model_registry
 from neurons.annotate.detect import Box, Detector, best_boxes, split_prompt, tag_of_tokens, tag_scores
 from neurons.annotate.grounded_sam import GroundedSamFinder
 from neurons.annotate.sam import Segmenter, build_sam, load_sam
+from neurons.annotate.settings import GroundedSam
 from neurons.artifacts import InputError
-from neurons.config import GroundedSam, Model
+from neurons.sections import Model
 from neurons.simulate.miniatures.segmenter import corners, new_segmenter, render_frames
 from tests.annotate.conftest import ROOT, detector_processor
 

@@ -16,10 +16,11 @@ from neurons.annotate.backend import ClipView
 from neurons.annotate.descriptions import DescribedClips
 from neurons.annotate.grounded_sam import GroundedSamFinder
 from neurons.annotate.qwen import QwenCaptioner
+from neurons.annotate.settings import Annotate
 from neurons.annotate.stored_masks import StoredMasks
 from neurons.artifacts import InputError, TensorFile, read_table, write_table
-from neurons.config import Annotate, Cut
 from neurons.cut import steps as cutting
+from neurons.cut.settings import Cut
 from neurons.video import write_mp4
 from tests.annotate.conftest import ANSWER, FRAMES, MADE_BY, PROMPTS, SIZE
 from tests.annotate.http_server import KEY, Behaviour, completion, fine

@@ -11,8 +11,9 @@ import torch
 from neurons.annotate.captioner import Request
 from neurons.annotate.describing_steps import read_prompts
 from neurons.annotate.qwen import QwenCaptioner
+from neurons.annotate.settings import Qwen
 from neurons.artifacts import InputError
-from neurons.config import Model, Qwen
+from neurons.sections import Model
 from tests.annotate.conftest import ANSWER, FRAMES, PROMPTS, SIZE, make_qwen
 
 CPU = torch.device("cpu")

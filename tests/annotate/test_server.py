@@ -14,8 +14,8 @@ from neurons.annotate.captioner import Prompts, Request
 from neurons.annotate.describe import describe
 from neurons.annotate.kept import Kept
 from neurons.annotate.server import ServerCaptioner, read_address, read_key
+from neurons.annotate.settings import OpenAI
 from neurons.artifacts import InputError
-from neurons.config import OpenAI
 from tests.annotate.conftest import ANSWER
 from tests.annotate.http_server import KEY, Server, completion, fine
 

@@ -10,8 +10,8 @@ import pytest
 
 from neurons.annotate import steps
 from neurons.annotate.concepts import CONCEPTS
+from neurons.annotate.settings import Annotate
 from neurons.artifacts import InputError, TensorFile, provenance, read_table, write_table, write_tensors
-from neurons.config import Annotate
 
 RATE, SIZE, FRAMES, CLIPS = 10, 20, 6, 3
 SWITCH_S = 3.5

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from neurons.artifacts import InputError, TensorFile, read_json, read_table
-from neurons.config import Cut
 from neurons.cut import steps
+from neurons.cut.settings import Cut
 
 Writer = Callable[..., Path]
 

@@ -14,10 +14,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from neurons.artifacts import clip_id, hash_vertices, provenance, write_table, write_tensors
-from neurons.config import Model
 from neurons.decouple.model import DecouplerModel, DecouplerSizes
 from neurons.pretrain.model import BrainModel, BrainSizes
 from neurons.pretrain.store import save_brain_model
+from neurons.sections import Model
 
 MOVIES = ["seg1", "seg2", "seg3", "seg4"]
 CLIPS, FRAMES, TOKENS, CHANNELS, TEXT, CONCEPTS = 20, 2, 16, 16, 16, 51

@@ -17,10 +17,11 @@ from neurons.artifacts import (
     read_table,
     write_tensors,
 )
-from neurons.config import Decouple, Model, Optimiser, TaskWeights
 from neurons.decouple.decoding import load_decoupler
+from neurons.decouple.settings import Decouple, TaskWeights
 from neurons.decouple.steps import fit
 from neurons.pretrain.store import load_brain_model
+from neurons.sections import Model, Optimiser
 
 from .conftest import Study
 

@@ -19,7 +19,8 @@ from transformers import (
 )
 
 from neurons.artifacts import clip_id, provenance, write_tensors
-from neurons.config import Embed, Model
+from neurons.embed.settings import Embed
+from neurons.sections import Model
 
 IMAGE_PX, PATCH_PX, WIDTH, JOINT, TEXT_TOKENS = 32, 8, 32, 24, 40
 MEAN, STD = [0.4, 0.45, 0.5], [0.2, 0.25, 0.3]

@@ -8,9 +8,9 @@ import torch
 from transformers import CLIPImageProcessor, CLIPModel
 
 from neurons.artifacts import TensorFile
-from neurons.config import Embed
 from neurons.embed import steps
 from neurons.embed.clip_images import pixel_values
+from neurons.embed.settings import Embed
 
 
 def by_hand(folder: Path, pixels: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:

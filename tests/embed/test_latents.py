@@ -8,10 +8,11 @@ import torch
 from diffusers import AutoencoderKL
 
 from neurons.artifacts import InputError, TensorFile
-from neurons.config import Embed, Model
 from neurons.embed import steps
 from neurons.embed.latents import check_autoencoder
+from neurons.embed.settings import Embed
 from neurons.loading import load_pretrained
+from neurons.sections import Model
 
 
 def latents(settings: Embed, frames: Path, output: Path) -> np.ndarray:

@@ -10,10 +10,10 @@ from transformers import AutoTokenizer, CLIPModel
 
 from neurons.annotate.concepts import CONCEPTS
 from neurons.artifacts import InputError, TensorFile, provenance, write_table
-from neurons.config import Embed
 from neurons.embed import steps
 from neurons.embed.caption_ids import caption_ids
 from neurons.embed.clip_texts import text_features
+from neurons.embed.settings import Embed
 
 CAPTIONS = ["a red car drives left", "a dog runs", "a red car drives left on a road"]
 

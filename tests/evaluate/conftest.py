@@ -9,7 +9,8 @@ import pytest
 
 from neurons.annotate.concepts import CONCEPTS
 from neurons.artifacts import clip_id, write_table, write_tensors
-from neurons.config import Evaluate, Model
+from neurons.evaluate.settings import Evaluate
+from neurons.sections import Model
 
 FRAMES, SIZE, CLIPS, WIDTH, VERTICES = 6, 32, 10, 12, 40
 TRAIN, TEST = ("seg1", "seg2", "seg3"), ("test1", "test2")

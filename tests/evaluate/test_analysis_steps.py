@@ -20,13 +20,13 @@ from neurons.artifacts import (
     write_table,
     write_tensors,
 )
-from neurons.config import Evaluate
 from neurons.evaluate import analysis_steps
 from neurons.evaluate.alarms import ALARMS
 from neurons.evaluate.analysis_steps import EVERYBODY
 from neurons.evaluate.breakdown import LEVELS
 from neurons.evaluate.comparisons import COMPARED
 from neurons.evaluate.measures import COLUMNS
+from neurons.evaluate.settings import Evaluate
 from neurons.evaluate.table import KEYS, score_frame
 from tests.evaluate.conftest import CLIPS, TAGS, TEST, TRAIN, WITH_CUT, Study
 

@@ -6,11 +6,11 @@ import pytest
 from scipy.stats import binom
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
 
-from neurons.config import Evaluate
 from neurons.evaluate.breakdown import LEVELS, SIZES, by_concept, by_kind, kinds_of_clip
 from neurons.evaluate.comparisons import holm
 from neurons.evaluate.measures import BY_CLIP, COLUMNS, interval
 from neurons.evaluate.resampling import Resamples, block_permutations, resamples
+from neurons.evaluate.settings import Evaluate
 
 CLIPS = 48
 IDS = [f"test{movie}:{index}" for movie in (1, 2) for index in range(CLIPS // 2)]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from neurons.config import Evaluate
 from neurons.evaluate import cache
 from neurons.evaluate.cache import describe_once
+from neurons.evaluate.settings import Evaluate
 from tests.evaluate.conftest import FRAMES, save_models
 
 CPU = torch.device("cpu")

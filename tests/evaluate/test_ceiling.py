@@ -5,10 +5,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from neurons.config import Evaluate
 from neurons.evaluate.ceiling import MOST_SPLITS, ceiling_measures, halves, pattern_correlation
 from neurons.evaluate.measures import Measure, row
 from neurons.evaluate.resampling import resamples
+from neurons.evaluate.settings import Evaluate
 
 POOL = 10
 

@@ -8,8 +8,9 @@ import torch
 from transformers import VideoMAEForVideoClassification, VideoMAEImageProcessor
 
 from neurons.artifacts import InputError
-from neurons.config import Evaluate, Model
 from neurons.evaluate.classifiers import describe_videos
+from neurons.evaluate.settings import Evaluate
+from neurons.sections import Model
 from tests.evaluate.conftest import FRAMES, save_models
 
 CPU = torch.device("cpu")

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import norm, t
 
-from neurons.config import Evaluate
 from neurons.evaluate.measures import COLUMNS, Measure, interval, mean_of_clips, mean_of_pairs, row, undefined
 from neurons.evaluate.pairing import Pairing
 from neurons.evaluate.resampling import resamples
+from neurons.evaluate.settings import Evaluate
 
 IDS = [f"test1:{index}" for index in range(24)]
 RESAMPLES = resamples(IDS, Evaluate(block_clips=2, bootstrap=200, permutations=199))

@@ -5,7 +5,6 @@ import pytest
 from scipy.stats import binom, kstest
 
 from neurons.artifacts import InputError, split_clip_id
-from neurons.config import Evaluate
 from neurons.evaluate.measures import mean_of_clips, mean_of_pairs, row
 from neurons.evaluate.resampling import (
     Resamples,
@@ -14,6 +13,7 @@ from neurons.evaluate.resampling import (
     block_permutations,
     resamples,
 )
+from neurons.evaluate.settings import Evaluate
 
 SCENE = 4
 

@@ -9,9 +9,9 @@ import pytest
 
 from neurons.annotate.concepts import CONCEPTS
 from neurons.artifacts import InputError, TensorFile, gather, read_table, write_table, write_tensors
-from neurons.config import Evaluate
 from neurons.evaluate import analysis_steps, feature_steps, reference_steps, steps
 from neurons.evaluate.measures import BY_CLIP, COLUMNS
+from neurons.evaluate.settings import Evaluate
 from neurons.evaluate.table import KEYS
 from tests.evaluate.conftest import TAGS, TEST, TRAIN, Study
 

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 
 from neurons.artifacts import read_table, write_table
-from neurons.config import Evaluate
 from neurons.evaluate import table_steps
 from neurons.evaluate.measures import COLUMNS
 from neurons.evaluate.pairing import Pairing
 from neurons.evaluate.released_tasks import recall_measures, released_mask_measures
 from neurons.evaluate.released_videos import released_measures
+from neurons.evaluate.settings import Evaluate
 from neurons.evaluate.strict_tasks import caption_measures, concept_measures, mask_measures
 from neurons.evaluate.strict_videos import strict_measures
 from neurons.evaluate.table import KEYS, stack

@@ -10,13 +10,16 @@ import pandas as pd
 import pytest
 
 from neurons.artifacts import gather, hash_vertices, provenance, read_table, write_table, write_tensors
-from neurons.config import Decouple, Interpret, Model, Optimiser, Pretrain
 from neurons.decouple import steps as decouple
+from neurons.decouple.settings import Decouple
 from neurons.interpret.area_steps import areas
 from neurons.interpret.encoding_steps import encoding
 from neurons.interpret.importance_steps import importance
+from neurons.interpret.settings import Interpret
 from neurons.preprocess import atlas
 from neurons.pretrain import steps as pretrain
+from neurons.pretrain.settings import Pretrain
+from neurons.sections import Model, Optimiser
 from tests.decouple.conftest import Study, make_study
 
 MADE_BY = provenance("test", {})

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from neurons.artifacts import InputError, write_table, write_tensors
-from neurons.config import Interpret
 from neurons.interpret import surfaces, volumes
 from neurons.interpret.regions import find_regions
+from neurons.interpret.settings import Interpret
 from neurons.interpret.space import cortical_areas, read_space
 from neurons.preprocess import atlas
 from tests.interpret.conftest import MADE_BY

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from neurons.artifacts import InputError, provenance, read_table, write_table, write_tensors
-from neurons.config import Preprocess
 from neurons.preprocess.alignment import lag_profile
 from neurons.preprocess.alignment_steps import alignment, refuse_misaligned
 from neurons.preprocess.selection_steps import select
+from neurons.preprocess.settings import Preprocess
 from neurons.preprocess.stimulus import like_responses, picture_features
 
 CLIPS, VERTICES = 60, 400

@@ -7,8 +7,8 @@ import pytest
 import scipy.stats
 
 from neurons.artifacts import InputError
-from neurons.config import Selection
 from neurons.preprocess import reliability
+from neurons.preprocess.settings import Selection
 from neurons.preprocess.stimulus import Encoding
 
 ALL = Selection(minimum=1)

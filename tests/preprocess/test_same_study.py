@@ -13,15 +13,18 @@ import pytest
 import torch
 
 from neurons.artifacts import InputError, TensorFile, provenance, read_table, write_table
-from neurons.config import Cut, Preprocess, Simulate, Study, Volume
+from neurons.config import Study
 from neurons.cut import released_steps as cut_released
 from neurons.cut import steps as cut
+from neurons.cut.settings import Cut
 from neurons.preprocess import alignment_steps, selection_steps, steps
 from neurons.preprocess.index_steps import index_bids, index_released
 from neurons.preprocess.released_steps import released_captions, released_locations, released_run
+from neurons.preprocess.settings import Preprocess, Volume
 from neurons.simulate import layout_steps, movie_steps
 from neurons.simulate import steps as simulate
 from neurons.simulate.design import simulated_runs
+from neurons.simulate.settings import Simulate
 from neurons.study import read_runs
 
 SETTINGS = Simulate(train_movie_s=40, test_movie_s=40, subjects={"subject1": {"signal": 3.0}})

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from neurons.artifacts import InputError, TensorFile, hash_vertices, read_json, read_table
-from neurons.config import Preprocess, Volume
 from neurons.preprocess import alignment_steps, atlas, selection_steps, steps
+from neurons.preprocess.settings import Preprocess, Volume
 
 CLIPS = 16
 TRAIN = ("seg1", "seg2", "seg3", "seg9", "seg10", "seg11")

@@ -17,9 +17,10 @@ from neurons.artifacts import (
     read_table,
     write_tensors,
 )
-from neurons.config import Optimiser, Pretrain
+from neurons.pretrain.settings import Pretrain
 from neurons.pretrain.steps import fit
 from neurons.pretrain.store import brain_embeddings, check_vertices, load_brain_model, read_held_out
+from neurons.sections import Optimiser
 
 SETTINGS = Pretrain(
     hidden_width=6,

@@ -14,8 +14,9 @@ from tokenizers import pre_tokenizers
 from torch import nn
 
 from neurons.artifacts import provenance, write_table, write_tensors
-from neurons.config import Model, Reconstruct
 from neurons.reconstruct.prompts import decoded_table
+from neurons.reconstruct.settings import Reconstruct
+from neurons.sections import Model
 
 FRAMES, TOKENS, WIDTH, LATENT_CHANNELS, LATENT_SIZE, FRAME_SIZE = 6, 5, 16, 4, 4, 16
 CLIPS = ["test1:0", "test1:1", "test1:2", "test2:0", "test2:1"]

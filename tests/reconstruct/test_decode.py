@@ -12,12 +12,12 @@ from tokenizers import Tokenizer, models
 from transformers import GPT2Config
 
 from neurons.artifacts import InputError, TensorFile, provenance, read_table, write_tensors
-from neurons.config import Reconstruct
 from neurons.decouple.decoding import save_decoupler
 from neurons.decouple.model import DecouplerModel, DecouplerSizes
 from neurons.pretrain.model import BrainModel, BrainSizes
 from neurons.pretrain.store import save_brain_model
 from neurons.reconstruct import steps
+from neurons.reconstruct.settings import Reconstruct
 
 VERTICES, FRAMES, TOKENS, WIDTH, TEXT = 7, 6, 4, 16, 8
 BRAIN = BrainSizes(

@@ -7,8 +7,8 @@ import pandas as pd
 
 from neurons.annotate.concepts import CONCEPTS
 from neurons.artifacts import TensorFile, provenance, read_table, write_table, write_tensors
-from neurons.config import Reconstruct
 from neurons.reconstruct import gathering_steps
+from neurons.reconstruct.settings import Reconstruct
 
 
 def write_movie(folder, movie, start):

@@ -11,10 +11,11 @@ from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionMode
 from torch import Tensor
 
 from neurons.artifacts import InputError, read_json
-from neurons.config import ControlImage, Model
 from neurons.reconstruct.control_image import UnclipModel
 from neurons.reconstruct.import_steps import import_unclip
+from neurons.reconstruct.settings import ControlImage
 from neurons.reconstruct.unclip_import import UNET, VAE, convert, unet_config
+from neurons.sections import Model
 
 LAYERS = 2
 RESNET = {

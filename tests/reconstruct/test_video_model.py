@@ -10,9 +10,9 @@ from diffusers import DPMSolverMultistepScheduler
 from torch import nn
 
 from neurons.artifacts import InputError
-from neurons.config import Model
 from neurons.reconstruct.loading import load_scheduler
 from neurons.reconstruct.video_model import Remembering, VideoModel
+from neurons.sections import Model
 
 CPU = torch.device("cpu")
 

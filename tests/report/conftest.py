@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from neurons.artifacts import write_json, write_table, write_tensors
-from neurons.config import Report
+from neurons.report.settings import Report
 from neurons.report.steps import page
 
 MADE_BY = {"step": "test", "parameters": {}, "inputs": {}, "packages": {}, "seed": 0}

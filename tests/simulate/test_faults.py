@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 
 from neurons.artifacts import InputError
-from neurons.config import Simulate
 from neurons.simulate import steps
 from neurons.simulate.annotations import scene_table
 from neurons.simulate.design import simulated_runs
 from neurons.simulate.faults import FAULTY_VERTICES, MOVIE_FAULTS, RUN_FAULTS, parse_faults, spoil_movie
 from neurons.simulate.features import columns
 from neurons.simulate.movies import sample_timeline
+from neurons.simulate.settings import Simulate
 from neurons.video import write_mp4
 
 MOVIE_S = 16.0

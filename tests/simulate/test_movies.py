@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 from neurons.artifacts import InputError, TensorFile, read_table
-from neurons.config import Simulate
 from neurons.simulate import movie_steps
 from neurons.simulate.annotations import instance_table, scene_table, timeline_of
 from neurons.simulate.design import simulated_runs
 from neurons.simulate.movies import draw_combinations, sample_timeline, scene_at
 from neurons.simulate.render import render, render_masks
+from neurons.simulate.settings import Simulate
 from neurons.simulate.vocabulary import MOTIONS, OBJECTS, PLACES
 from neurons.simulate.world import combinations
 

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from neurons.artifacts import InputError
-from neurons.config import Simulate
 from neurons.simulate import steps
 from neurons.simulate.annotations import scene_table
 from neurons.simulate.cortex import N_GRAYORDINATES
@@ -18,6 +17,7 @@ from neurons.simulate.design import simulated_runs
 from neurons.simulate.features import columns
 from neurons.simulate.movies import sample_timeline
 from neurons.simulate.runs import AUTOCORRELATION, autocorrelated_noise, drift, evoked_response, measured_run
+from neurons.simulate.settings import Simulate
 
 MOVIE_S = 24.0
 WORDS = columns()

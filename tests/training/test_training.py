@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from neurons.artifacts import InputError
-from neurons.config import Optimiser
+from neurons.sections import Optimiser
 from neurons.training import Batch, Progress, epoch_batches, parameter_groups, train
 
 SAMPLES = 21

@@ -16,13 +16,15 @@ import pandas as pd
 from nibabel.cifti2 import BrainModelAxis
 
 from neurons.artifacts import TensorFile, hash_vertices, provenance, write_tensors
-from neurons.config import Preprocess, Simulate, Study
+from neurons.config import Study
 from neurons.preprocess import atlas, cc2017, selection_steps
 from neurons.preprocess.index_steps import index_cc2017
 from neurons.preprocess.runs import by_movie
+from neurons.preprocess.settings import Preprocess
 from neurons.pretrain.store import check_vertices
 from neurons.simulate.cortex import grayordinate_axis
 from neurons.simulate.faults import parse_faults, spoil, spoil_movie
+from neurons.simulate.settings import Simulate
 from neurons.study import check_files, read_runs
 from tests.validations import files
 

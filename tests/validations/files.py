@@ -13,11 +13,12 @@ import pandas as pd
 from nibabel.cifti2 import SeriesAxis
 
 from neurons.artifacts import provenance, write_table
-from neurons.config import Cut, Preprocess
 from neurons.cut import steps as cut
+from neurons.cut.settings import Cut
 from neurons.preprocess import atlas, steps
 from neurons.preprocess.images import open_volume_run
 from neurons.preprocess.locations import cortex_locations, voxel_locations
+from neurons.preprocess.settings import Preprocess
 from neurons.simulate.cortex import grayordinate_axis
 
 CLIPS = 16

@@ -1,0 +1,50 @@
+"""Section `pretrain` of the configuration."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from neurons.sections import Count, Fraction, Natural, Optimiser, Positive, Section
+
+
+class Pretrain(Section):
+    """Brain model: ridge, backbone, motion projection, text embedding."""
+
+    seed: Natural = Field(0, description="seed of initialisation and sampling")
+    window_tr: list[int] = Field(
+        [-1, 0, 1],
+        min_length=1,
+        description="volumes around the lagged one, one ridge per lag; [0] is the paper",
+    )
+    target: Literal["video", "frame"] = Field(
+        "video", description="CLIP tokens of all frames, or of the middle one"
+    )
+    standardise_targets: bool = Field(
+        True, description="align with the tokens' deviations from the mean training clip; false is the paper"
+    )
+    ridge: Literal["closed_form", "trained"] = Field(
+        "closed_form",
+        description="closed_form: cross-validated ridge to principal components of the features, frozen, and a "
+        "start of the other layers at the linear decoding; trained: by gradient descent (the paper)",
+    )
+    hidden_width: Count = Field(128, description="width after the ridge (paper scale: 4096)")
+    blocks: Natural = Field(2, description="residual MLP blocks of the backbone (paper scale: 4)")
+    dropout: Fraction = Field(0.15, description="dropout of backbone and ridge output")
+    ridge_weight_decay: Annotated[float, Field(ge=0)] = Field(
+        0.01, description="AdamW weight decay of a trained ridge, which has most of the weights"
+    )
+    repeat_mixing: bool = Field(
+        True, description="train on random mixtures of a clip's repeats; false: on single repeats (the paper)"
+    )
+    mixco_temperature: Positive = Field(0.03, description="temperature of the BiMixCo loss (paper: 0.006)")
+    mixco_beta: Positive = Field(0.15, description="parameter of the Beta distribution of mixing weights")
+    text_weight: Annotated[float, Field(ge=0)] = Field(
+        0.25, description="weight of the contrastive text loss"
+    )
+    text_temperature: Positive = Field(0.1, description="temperature of the contrastive text loss")
+    regression_weight: Annotated[float, Field(ge=0)] = Field(
+        3.0, description="weight of a mean squared error on tokens, auxiliary (0 is the paper)"
+    )
+    optimiser: Optimiser = Optimiser(epochs=6, batch_size=64, learning_rate=5e-4)
