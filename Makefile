@@ -31,8 +31,8 @@ schema: install
 
 # All that is generated: the above, the environments of the stages with their Dockerfile, and what reruns when.
 docs: schema
-	$(BIN)/python -m neurons.environments
-	$(BIN)/python -m neurons.reruns
+	$(BIN)/python -m neurons.workflow.environments
+	$(BIN)/python -m neurons.workflow.reruns
 
 format: install
 	$(BIN)/ruff format neurons tests benchmarks

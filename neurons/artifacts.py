@@ -33,7 +33,7 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from neurons.journal import note_read, note_written
+from neurons.workflow.journal import note_read, note_written
 
 PACKAGES = ("numpy", "torch", "transformers", "diffusers", "nibabel", "nilearn")
 CHUNK_BYTES = 1 << 22

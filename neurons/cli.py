@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from neurons import __version__
 from neurons.artifacts import InputError
 from neurons.console import logger, start_logging
-from neurons.seals import sealing
+from neurons.workflow.seals import sealing
 
 # The map of the house: stage -> module -> steps. A step's module is imported only when the step is called, since
 # the libraries of some stages take seconds to load; a stage's light steps are apart from its heavy ones for that.
@@ -112,7 +112,9 @@ def build() -> App:
             for step in steps:
                 group.command(f"{module}:{step}", name=step.replace("_", "-"))
         app.command(group)
-    app.command("neurons.status:status", name="status", help="Say what is done, stale and missing, and why.")
+    app.command(
+        "neurons.workflow.status:status", name="status", help="Say what is done, stale and missing, and why."
+    )
     return app
 
 

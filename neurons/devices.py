@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from neurons.artifacts import InputError
-from neurons.cards import claim_card
 from neurons.console import logger
+from neurons.workflow.cards import claim_card
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -14,7 +14,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 def choose_device(name: str) -> torch.device:
     """The device called `name`: ``auto`` (CUDA if there is one, else CPU), ``cpu``, ``cuda`` or ``cuda:<index>``.
 
-    With ``auto`` and ``cuda`` the job gets a card that no other job of this user has (see `neurons.cards`).
+    With ``auto`` and ``cuda`` the job gets a card that no other job of this user has (see `neurons.workflow.cards`).
 
     Raises
     ------

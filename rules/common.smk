@@ -16,7 +16,7 @@ if str(ROOT) not in sys.path:
 from snakemake.logging import logger
 
 from neurons.config import load
-from neurons.seals import guard
+from neurons.workflow.seals import guard
 from neurons.study import check_files, read_runs
 
 # Files that are not as their step wrote them, or whose inputs changed under an unchanged time, are made again.

@@ -23,8 +23,8 @@ from neurons.artifacts import (
 from neurons.config import Config, Study, fields, load
 from neurons.preprocess import atlas
 from neurons.preprocess.cifti import open_run
-from neurons.rerun_changes import run_table
 from neurons.study import COLUMNS, read_runs
+from neurons.workflow.rerun_changes import run_table
 
 SHARED = settings(
     deadline=None,

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from neurons.artifacts import InputError, TensorFile, locate, provenance, read_table, seed_for
 from neurons.console import logger, track
-from neurons.journal import note_parts
 from neurons.reconstruct.aggregate import ClipTiming, Decoded, reconstruct
 from neurons.reconstruct.clip_folders import (
     ClipResult,
@@ -29,6 +28,7 @@ from neurons.reconstruct.settings import Reconstruct
 from neurons.reconstruct.timing import frame_times
 from neurons.reconstruct.video_model import VideoModel
 from neurons.sections import Model
+from neurons.workflow.journal import note_parts
 
 
 @dataclass(frozen=True)

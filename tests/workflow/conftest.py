@@ -15,8 +15,8 @@ from types import ModuleType
 import pytest
 import yaml
 
-from neurons.plan import plan
-from neurons.rerun_changes import small_study
+from neurons.workflow.plan import plan
+from neurons.workflow.rerun_changes import small_study
 
 ROOT = Path(__file__).parents[2]
 WITH = ("--replace-workflow-config", "--configfile")

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from neurons import environments
 from neurons.cli import STEPS
+from neurons.workflow import environments
 from tests.workflow import local_conda
 from tests.workflow.conftest import ROOT
 

@@ -5,11 +5,11 @@ import re
 import pytest
 import yaml
 
-from neurons import reruns
 from neurons.config import Config, fields
-from neurons.plan import Plan, plan
-from neurons.rerun_changes import Change, key_changes, run_table, study_changes, write_runs
-from neurons.reruns import Consequence, compare, consequences, rows
+from neurons.workflow import reruns
+from neurons.workflow.plan import Plan, plan
+from neurons.workflow.rerun_changes import Change, key_changes, run_table, study_changes, write_runs
+from neurons.workflow.reruns import Consequence, compare, consequences, rows
 from tests.workflow.conftest import ROOT, WITH
 
 

@@ -11,9 +11,9 @@ import yaml
 
 from neurons.artifacts import InputError
 from neurons.config import Study, load
-from neurons.plan import plan
-from neurons.rerun_changes import run_table, small_study
 from neurons.study import read_runs
+from neurons.workflow.plan import plan
+from neurons.workflow.rerun_changes import run_table, small_study
 from tests.report import conftest as report
 from tests.workflow.conftest import ROOT
 

@@ -9,7 +9,7 @@ import yaml
 from rich.console import Console
 
 from neurons.artifacts import InputError
-from neurons.status import Output, read_summary, show
+from neurons.workflow.status import Output, read_summary, show
 from tests.workflow.conftest import ROOT, benchmark
 
 HEADER = "output_file\tdate\trule\tlog-file(s)\tstatus\tplan"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from neurons.artifacts import hash_bytes
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 # Reading, writing, logging and the command line decide no result: what they hand on is checked by its own tests, and
 # configuration values reach a step as parameters.
 INFRASTRUCTURE = (
@@ -22,9 +22,13 @@ INFRASTRUCTURE = (
     "neurons.cli",
     "neurons.config",
     "neurons.console",
-    "neurons.journal",
-    "neurons.seals",
+    "neurons.sections",
+    "neurons.workflow.journal",
+    "neurons.workflow.seals",
 )
+
+SETTINGS = ".settings"
+"""Ending of the modules that hold a stage's section of the configuration: infrastructure like the configuration."""
 
 
 def source_of(module: str) -> Path | None:
@@ -115,9 +119,10 @@ def fingerprint(module: str) -> str:
 
     Comments, docstrings, layout and `INFRASTRUCTURE` do not count.
     """
-    modules = sorted(
-        name
-        for name in closure(module)
-        if not any(f"{name}.".startswith(f"{part}.") for part in INFRASTRUCTURE)
-    )
+    modules = sorted(name for name in closure(module) if not _is_infrastructure(name))
     return hash_bytes(*(part for name in modules for part in (name.encode(), _content(name))))
+
+
+def _is_infrastructure(module: str) -> bool:
+    within = any(f"{module}.".startswith(f"{part}.") for part in INFRASTRUCTURE)
+    return within or module.endswith(SETTINGS)

@@ -1,7 +1,7 @@
 """Write the conda environments of the stages, and the Dockerfile that holds them.
 
-``python -m neurons.environments`` rewrites ``envs/<stage>.yaml`` from what the stage's steps import and from the versions
-in ``requirements.lock``, and ``Dockerfile`` with ``snakemake --containerize``. Stages share what they can: those that need
+``python -m neurons.workflow.environments`` rewrites ``envs/<stage>.yaml`` from what the stage's steps import and from the
+versions in ``requirements.lock``, and ``Dockerfile`` with ``snakemake --containerize``. Stages share what they can: those that need
 PyTorch have one environment, the others a small one (files of equal content are one environment to Snakemake). Conda
 gives Python; the packages come from PyPI in the very versions that the tests run with.
 """
@@ -22,10 +22,10 @@ import yaml
 
 from neurons.artifacts import InputError
 from neurons.cli import STEPS
-from neurons.imports import closure
+from neurons.workflow.imports import closure
 
 ENVIRONMENTS, LOCK, DOCKERFILE = Path("envs"), Path("requirements.lock"), Path("Dockerfile")
-COMMAND_LINE = ("neurons.__main__", "neurons.status")
+COMMAND_LINE = ("neurons.__main__", "neurons.workflow.status")
 BY_HAND = "miniatures"
 # What is needed without being imported by our own text: torchvision by the image processors of transformers.
 UNSEEN = {"torch": ("accelerate", "torchvision")}

@@ -8,7 +8,7 @@ touches.
 from snakemake.resources import Resources
 
 from neurons.cli import module_of
-from neurons.imports import fingerprint
+from neurons.workflow.imports import fingerprint
 
 GROWING = ("mem_mb", "runtime")
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from neurons.artifacts import InputError
-from neurons.seals import is_locked
+from neurons.workflow.seals import is_locked
 
 PENDING = "update pending"
 # Snakemake's words for the state of a file -> ours.

