@@ -45,6 +45,7 @@ from neurons.interpret.surfaces import smooth
 from neurons.interpret.tasks import METHODS, TASKS
 from neurons.preprocess import atlas
 from neurons.preprocess import steps as preprocess
+from neurons.preprocess.locations import cortex_locations
 from neurons.preprocess.selection_steps import select
 from neurons.pretrain import steps as pretrain
 from neurons.sections import Optimiser
@@ -107,10 +108,12 @@ def train_and_interpret(
             checkpoints=folder / "checkpoints", model=heads, log=folder / "decoupling.tsv",
             summary=folder / "decoupling.json", picture=folder / "early_look.png",
         )  # fmt: skip
+    write_table(folder / "locations.parquet", cortex_locations(), provenance("cortex", {}))
     given = {
         **common,
         **where,
         "vertices": folder / "selection.parquet",
+        "locations": folder / "locations.parquet",
         "brain_model": brain,
         "decoupler": heads,
     }
@@ -148,12 +151,15 @@ def wide_responses(config: Config, subject: str, folder: Path) -> None:
         ]
         for split in ("train", "test")
     }
-    settings = config.preprocess.selection.model_copy(update={"minimum": WIDE, "fallback_top": WIDE})
-    selection = folder / "selection.parquet"
-    select(subject=subject, runs=files["train"], settings=settings, selection=selection)
+    wider = config.preprocess.selection.model_copy(update={"minimum": WIDE, "fallback_top": WIDE})
+    made = results / "preprocess" / subject
+    select(
+        subject=subject, runs=files["train"], frames=[], locations=made / "locations.parquet",
+        settings=config.preprocess.model_copy(update={"selection": wider}), selection=folder / "selection.parquet",
+    )  # fmt: skip
     preprocess.gather(
-        subject=subject, train_runs=files["train"], test_runs=files["test"], selection=selection,
-        train=folder / "train.safetensors", test=folder / "test.safetensors",
+        subject=subject, train_runs=files["train"], test_runs=files["test"], selection=folder / "selection.parquet",
+        alignment=made / "alignment.tsv", action=config.preprocess.alignment.action, train=folder / "train.safetensors", test=folder / "test.safetensors",
     )  # fmt: skip
 
 
@@ -276,7 +282,7 @@ def small(*, subject: str = "subject1", seeds: tuple[int, ...] = (0, 1)) -> None
     results = Path("results") / config.study.name
     file = TensorFile(results / "preprocess" / subject / "train.safetensors")
     ids = [clip for clip in file.clip_ids if clip.rpartition(":")[0] in used]
-    facts = {"subject": subject, "vertex_hash": file.metadata["vertex_hash"]}
+    facts = {"subject": subject, "space": "fsLR_91k", "vertex_hash": file.metadata["vertex_hash"]}
     arrays = {"responses": file.rows("responses", ids), "vertex": np.array(file["vertex"])}
     maps = {}
     for seed in seeds:
@@ -340,7 +346,7 @@ def noise_responses(config: Config, movies: list[str], count: int, number: int, 
     for clip in range(1, len(ids)):
         values[clip] = 0.4 * values[clip - 1] + np.sqrt(1 - 0.4**2) * white[clip]
     made_by = provenance("noise subject", {}, {"number": number})
-    facts = {"subject": "noise", "vertex_hash": hash_vertices(vertex)}
+    facts = {"subject": "noise", "space": "fsLR_91k", "vertex_hash": hash_vertices(vertex)}
     arrays = {"responses": values.astype(np.float32), "vertex": vertex}
     write_tensors(folder / "train.safetensors", arrays, made_by, ids, **facts)
     grayordinate = np.arange(atlas.CORTEX)

@@ -155,6 +155,12 @@ def volume_images(wildcards):
     ]
 
 
+def grid_of_voxels(wildcards):
+    """The image whose grid the voxels of a volumetric study are counted in; none for other studies."""
+    images = volume_images(wildcards) if CONFIG.preprocess.space == "volume" else []
+    return images[0] if images else []
+
+
 def alignment_settings():
     """What the alignment check uses of section `preprocess`; what happens to a bad run is decided later."""
     kept = {
@@ -345,7 +351,6 @@ def classifiers():
 
 COMPUTE = f"--device {CONFIG.compute.device} --precision {CONFIG.compute.precision} --threads {CONFIG.compute.threads}"
 PLACE = f"--device {CONFIG.compute.device} --threads {CONFIG.compute.threads}"
-MASK = CONFIG.interpret.mask_image
 INTERPRETED = (
     VARIANTS if CONFIG.interpret.variants is None else CONFIG.interpret.variants
 )

@@ -10,6 +10,7 @@ rule interpret_importance:
     input:
         responses=f"{R}/preprocess/{{subject}}/train.safetensors",
         vertices=f"{R}/preprocess/{{subject}}/selection.parquet",
+        locations=f"{R}/preprocess/{{subject}}/locations.parquet",
         brain_model=f"{R}/pretrain/{{variant}}/{{subject}}/model.safetensors",
         decoupler=f"{R}/decouple/{{variant}}/{{subject}}/model.safetensors",
         concepts=f"{R}/embed/concepts.safetensors",
@@ -49,7 +50,7 @@ rule interpret_importance:
         "Importance of the vertices of {wildcards.subject}, variant {wildcards.variant}"
     shell:
         "python -m neurons interpret importance --subject {wildcards.subject} --variant {wildcards.variant}"
-        " --responses {input.responses:q} --vertices {input.vertices:q} --brain-model {input.brain_model:q}"
+        " --responses {input.responses:q} --vertices {input.vertices:q} --locations {input.locations:q} --brain-model {input.brain_model:q}"
         " --decoupler {input.decoupler:q} --concepts {input.concepts:q} --labels {input.labels:q}"
         " --latents {input.latents:q} --caption-ids {input.caption_ids:q}"
         " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.place}"
@@ -60,6 +61,7 @@ rule interpret_encoding:
     input:
         responses=f"{R}/preprocess/{{subject}}/train.safetensors",
         vertices=f"{R}/preprocess/{{subject}}/selection.parquet",
+        locations=f"{R}/preprocess/{{subject}}/locations.parquet",
         brain_model=f"{R}/pretrain/{{variant}}/{{subject}}/model.safetensors",
         decoupler=f"{R}/decouple/{{variant}}/{{subject}}/model.safetensors",
         concepts=f"{R}/embed/concepts.safetensors",
@@ -88,7 +90,7 @@ rule interpret_encoding:
         "Predict the responses of {wildcards.subject} from the tasks, variant {wildcards.variant}"
     shell:
         "python -m neurons interpret encoding --subject {wildcards.subject} --variant {wildcards.variant}"
-        " --responses {input.responses:q} --vertices {input.vertices:q} --brain-model {input.brain_model:q}"
+        " --responses {input.responses:q} --vertices {input.vertices:q} --locations {input.locations:q} --brain-model {input.brain_model:q}"
         " --decoupler {input.decoupler:q} --concepts {input.concepts:q} --image-tokens {input.image_tokens:q}"
         " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.place}"
         " --output {output:q} 2> {log:q}"
@@ -133,7 +135,7 @@ rule interpret_maps:
         importance=f"{R}/interpret/{{variant}}/{{subject}}/importance.safetensors",
         encoding=f"{R}/interpret/{{variant}}/{{subject}}/encoding.safetensors",
         table=f"{R}/interpret/{{variant}}/{{subject}}/areas.tsv",
-        mask=MASK or [],
+        mask=grid_of_voxels,
     output:
         importance=report(
             f"{R}/interpret/{{variant}}/{{subject}}/importance.png",
@@ -161,7 +163,9 @@ rule interpret_maps:
         runtime=30,
     params:
         settings=settings("interpret", only=["shown", "smoothing_steps", "views"]),
-        mask=f"--mask {MASK}" if MASK else "",
+        mask=lambda wildcards, input: (
+            f"--mask {shlex.quote(input.mask)}" if input.mask else ""
+        ),
     message:
         "Draw the maps of {wildcards.subject}, variant {wildcards.variant}"
     shell:

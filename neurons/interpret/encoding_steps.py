@@ -40,6 +40,7 @@ def encoding(
     variant: str,
     responses: Path,
     vertices: Path,
+    locations: Path,
     brain_model: Path,
     decoupler: Path,
     concepts: Path,
@@ -60,6 +61,8 @@ def encoding(
         Training responses of the subject (from `preprocess gather`).
     vertices
         Table of the subject's vertices (from `preprocess select`).
+    locations
+        Where they lie (from `preprocess locations`).
     brain_model, decoupler
         Trained models (from `pretrain fit` and `decouple fit`).
     concepts
@@ -97,7 +100,7 @@ def encoding(
         )
     predictions = encode(features, means, groups, trained.train, trained.held_out)
     ceiling = noise_ceiling(values[trained.train])
-    space = read_space(vertices, responses)
+    space = read_space(vertices, locations, responses)
     regions = find_regions(space, settings.groups, settings.minimum_vertices)
     found: dict[str, list[np.ndarray]] = {"encoding": [], "unique": []}
     series: dict[str, list[np.ndarray]] = {"encoding": [], "unique": []}
@@ -121,7 +124,12 @@ def encoding(
         "all tasks together explain %.3f of the variance (median over vertices)",
         np.median(full.mean(axis=0)),
     )
-    inputs = {"responses": responses, "vertices": vertices, "brain_model": brain_model}
+    inputs = {
+        "responses": responses,
+        "vertices": vertices,
+        "locations": locations,
+        "brain_model": brain_model,
+    }
     made_by = provenance(
         "interpret encoding",
         {**inputs, "decoupler": decoupler, "image_tokens": image_tokens},

@@ -44,6 +44,7 @@ def importance(
     variant: str,
     responses: Path,
     vertices: Path,
+    locations: Path,
     brain_model: Path,
     decoupler: Path,
     concepts: Path,
@@ -66,6 +67,8 @@ def importance(
         Training responses of the subject (from `preprocess gather`).
     vertices
         Table of the subject's vertices (from `preprocess select`).
+    locations
+        Where they lie (from `preprocess locations`).
     brain_model, decoupler
         Trained models (from `pretrain fit` and `decouple fit`).
     concepts
@@ -98,7 +101,7 @@ def importance(
     )
     truth = read_truth(columns, trained.held_out, settings.contrasts, settings.seed)
     evidence = Evidence(trained.brain, trained.decoupler, _texts(concepts, place), _moved(truth, place))
-    space = read_space(vertices, responses)
+    space = read_space(vertices, locations, responses)
     regions = find_regions(space, settings.groups, settings.minimum_vertices)
     counts = len(space.vertex), len(regions.names), len(trained.held_out)
     logger.info("%d vertices, %d areas and groups, %d held-out clips", *counts)
@@ -111,7 +114,12 @@ def importance(
     tensors = {"vertex": space.vertex, "permutation_series": shuffled}
     for method, found in by_method.items():
         tensors |= {method: found.mean, f"{method}_t": found.t, f"{method}_series": found.series}
-    inputs = {"responses": responses, "vertices": vertices, "brain_model": brain_model}
+    inputs = {
+        "responses": responses,
+        "vertices": vertices,
+        "locations": locations,
+        "brain_model": brain_model,
+    }
     made_by = provenance(
         "interpret importance",
         {**inputs, "decoupler": decoupler, "labels": labels, "latents": latents, "caption_ids": caption_ids},

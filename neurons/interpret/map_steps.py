@@ -68,7 +68,7 @@ def maps(
     settings
         Section `interpret` of the configuration.
     mask
-        Mask of a volumetric study (`interpret.mask_image`).
+        Mask or atlas of a volumetric study, whose grid the voxels are counted in.
     importance_picture, encoding_picture
         Output: flat maps of the four tasks, or glass brains (PNG).
     shape_picture
@@ -96,7 +96,8 @@ def maps(
     elif kind == "volume":
         if mask is None:
             raise InputError(
-                "this study's vertices are voxels; set interpret.mask_image to the mask that they are counted in"
+                "this study's vertices are voxels: give the image that they are counted in (preprocess.volume.mask or"
+                " preprocess.volume.atlas)"
             )
         _draw_volume(found, heading, pictures, mask, exports)
     else:

@@ -57,8 +57,4 @@ class Interpret(Section):
         description="averages over neighbouring vertices before a map of the cortex is drawn (about 2 mm each); 0: none",
     )
     views: bool = Field(True, description="interactive views of the cortex (HTML, about 6 MB each)")
-    mask_image: str | None = Field(
-        None,
-        description="NIfTI mask of a volumetric study, whose voxels the vertex list counts; null: a cortex",
-    )
     batch_size: Count = Field(32, description="clips per forward and backward pass (does not change results)")

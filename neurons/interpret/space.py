@@ -18,6 +18,14 @@ UNKNOWN = (
 )
 
 
+KINDS: dict[str, Literal["cortex", "volume", "unknown"]] = {
+    "fsLR_91k": "cortex",
+    "volume": "volume",
+    "unknown": "unknown",
+}
+"""By the `space` that preprocessed responses are marked with."""
+
+
 @dataclass(frozen=True)
 class Space:
     """Places of the vertices that a model reads.
@@ -25,8 +33,8 @@ class Space:
     Attributes
     ----------
     kind
-        ``cortex``: `vertex` counts the 59,412 cortical grayordinates; ``volume``: it counts the voxels of a mask in C
-        order; ``unknown``: it counts columns of the responses.
+        ``cortex``: `vertex` counts the 59,412 cortical grayordinates; ``volume``: it counts all voxels of an image's grid in
+        C order; ``unknown``: it counts columns of the responses.
     vertex
         int64 (V,).
     areas
@@ -38,62 +46,63 @@ class Space:
     areas: np.ndarray
 
 
-def read_space(vertices: Path, responses: Path) -> Space:
+def read_space(vertices: Path, locations: Path, responses: Path) -> Space:
     """Places of the vertices of `responses`.
 
     Parameters
     ----------
     vertices
-        Table with the column ``selected`` and ``grayordinate`` (a row for each of the 59,412 of the fs_LR 32k cortex),
-        or ``voxel`` and optionally ``area`` (a volume), or neither (released arrays).
+        From `preprocess select`: ``grayordinate`` and ``selected`` of every vertex.
+    locations
+        From `preprocess locations`: ``grayordinate`` and ``area`` of every vertex.
     responses
-        Tensor file with ``vertex``, the selected ones in order.
+        Tensor file with ``vertex``, the selected ones in order, and the space that they lie in.
 
     Raises
     ------
     InputError
-        If the table is of another resolution than the cortex, or lists other vertices than the responses have.
+        If a table is of another resolution than the cortex, or lists other vertices than the responses have.
     """
-    table = read_table(vertices, ["selected"])
-    chosen = table[table["selected"].astype(bool)]
-    stored = np.asarray(TensorFile(responses)["vertex"]).astype(np.int64)
-    if "grayordinate" in table.columns:
-        space = _cortical(table, chosen, vertices)
-    elif "voxel" in table.columns:
-        space = Space("volume", *_sorted(chosen["voxel"], _named_areas(chosen)))
-    else:
-        space = Space("unknown", stored, np.full(len(stored), "", dtype=object))
-    if not np.array_equal(space.vertex, stored):
+    table = read_table(vertices, ["grayordinate", "selected"])
+    places = read_table(locations, ["grayordinate", "area"])
+    file = TensorFile(responses)
+    space = file.metadata.get("space")
+    if space not in KINDS:
         raise InputError(
-            f"{vertices} selects {len(space.vertex)} vertices, but {responses} holds {len(stored)}, or others. Both must "
+            f"{responses} does not say where its vertices lie (space: {space}; expected {', '.join(KINDS)}). Rerun"
+            " preprocess."
+        )
+    vertex = np.sort(table.loc[table["selected"].astype(bool), "grayordinate"].to_numpy(np.int64))
+    stored = np.asarray(file["vertex"]).astype(np.int64)
+    if KINDS[space] == "cortex":
+        _check_cortex(table, vertices)
+    if not np.array_equal(vertex, stored):
+        raise InputError(
+            f"{vertices} selects {len(vertex)} vertices, but {responses} holds {len(stored)}, or others. Both must "
             "come from the same run of `preprocess`: rerun it."
         )
-    return space
+    absent = np.setdiff1d(vertex, places["grayordinate"])
+    if len(absent):
+        raise InputError(
+            f"{locations} lacks {len(absent)} of the selected vertices, the first is {absent[0]}. Rerun preprocess."
+        )
+    named = places.set_index("grayordinate")["area"].fillna("").astype(str)[vertex]
+    return Space(KINDS[space], vertex, np.array([_without_hemisphere(name) for name in named], dtype=object))
 
 
-def _cortical(table: pd.DataFrame, chosen: pd.DataFrame, path: Path) -> Space:
+def _check_cortex(table: pd.DataFrame, path: Path) -> None:
     if not np.array_equal(np.sort(table["grayordinate"]), np.arange(atlas.CORTEX)):
         raise InputError(
             f"{path} lists {len(table)} grayordinates up to {table['grayordinate'].max()}, but areas and surfaces are those "
             f"of the fs_LR 32k cortex with {atlas.CORTEX} of them (0 to {atlas.CORTEX - 1}). A list of another resolution "
             "cannot be drawn on this mesh: resample the runs to fs_LR 32k."
         )
-    vertex = np.sort(chosen["grayordinate"].to_numpy(np.int64))
-    return Space("cortex", vertex, cortical_areas()[vertex])
+
+
+def _without_hemisphere(name: str) -> str:
+    return name[2:] if name[:2] in ("L_", "R_") else name
 
 
 def cortical_areas() -> np.ndarray:
     """Area of each cortical grayordinate without hemisphere, str (59412,); empty outside of the atlas."""
-    return np.array([name[2:] for name in atlas.areas().tolist()], dtype=object)
-
-
-def _named_areas(chosen: pd.DataFrame) -> pd.Series:
-    if "area" in chosen.columns:
-        return chosen["area"].fillna("").astype(str)
-    return pd.Series("", index=chosen.index)
-
-
-def _sorted(ids: pd.Series, areas: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    vertex = ids.to_numpy(np.int64)
-    order = np.argsort(vertex, kind="stable")
-    return vertex[order], areas.to_numpy(object)[order]
+    return np.array([_without_hemisphere(name) for name in atlas.areas().tolist()], dtype=object)

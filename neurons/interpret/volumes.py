@@ -14,40 +14,37 @@ from neurons.artifacts import InputError, atomic
 from neurons.interpret.surfaces import COLOURS, FADE, INK, largest
 
 
-def in_volume(values: np.ndarray, voxel: np.ndarray, mask_image: Path) -> nib.Nifti1Image:
-    """Values of some voxels of a mask as an image, 0 elsewhere.
+def in_volume(values: np.ndarray, voxel: np.ndarray, image: Path) -> nib.Nifti1Image:
+    """Values of some voxels as an image on the grid of another, 0 elsewhere.
 
     Parameters
     ----------
     values
         (V,).
     voxel
-        Which voxel of the mask each belongs to, int64 (V,), counted over the voxels that are not 0 in C order, as nilearn's
-        maskers do.
+        Place of each in the grid, counted over all its voxels in C order, int64 (V,).
+    image
+        Mask or atlas that the responses were taken with.
 
     Raises
     ------
     InputError
-        If the mask cannot be read, is not 3-D, or has fewer voxels than the list counts.
+        If the image cannot be read, is not 3-D, or does not mark one of the voxels.
     """
     try:
-        mask = nib.load(mask_image)
-        inside = np.asanyarray(mask.dataobj) != 0
+        grid = nib.load(image)
+        inside = np.asanyarray(grid.dataobj) != 0
     except (OSError, ValueError, ImageFileError) as error:
+        raise InputError(f"{image} cannot be read as an image: {error}") from error
+    outside = [place for place in voxel.tolist() if place >= inside.size or not inside.flat[place]]
+    if inside.ndim != 3 or outside:
         raise InputError(
-            f"{mask_image} (interpret.mask_image) cannot be read as an image: {error}"
-        ) from error
-    count = int(inside.sum())
-    if inside.ndim != 3 or int(voxel.max()) >= count:
-        raise InputError(
-            f"{mask_image} (interpret.mask_image) has {inside.ndim} dimensions and {count} voxels that are not 0; the "
-            f"vertex list counts voxels up to {int(voxel.max())}. Give the mask that the responses were taken with."
+            f"{image} has the shape {inside.shape} and does not mark {len(outside)} of the {len(voxel)} voxels that the maps"
+            " are of. Give the mask or atlas that the responses were taken with."
         )
-    filled = np.zeros(count, np.float32)
-    filled[voxel] = values
     data = np.zeros(inside.shape, np.float32)
-    data[inside] = filled
-    return nib.Nifti1Image(data, mask.affine)
+    data.flat[voxel] = values
+    return nib.Nifti1Image(data, grid.affine)
 
 
 def draw_glass(path: Path, maps: dict[str, nib.Nifti1Image], title: str, unit: str) -> None:

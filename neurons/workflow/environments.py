@@ -1,9 +1,9 @@
 """Write the conda environments of the stages, and the Dockerfile that holds them.
 
 ``python -m neurons.workflow.environments`` rewrites ``envs/<stage>.yaml`` from what the stage's steps import and from the
-versions in ``requirements.lock``, and ``Dockerfile`` with ``snakemake --containerize``. Stages share what they can: those that
-need PyTorch have one environment, the others a small one (files of equal content are one environment to Snakemake). Conda
-gives Python; the packages come from PyPI in the very versions that the tests run with.
+versions in ``requirements.lock``, and ``Dockerfile`` with ``snakemake --containerize``. Stages share what they can: those
+that need PyTorch have one environment, the others a small one (files of equal content are one environment to Snakemake).
+Conda gives Python; the packages come from PyPI in the very versions that the tests run with.
 """
 
 from __future__ import annotations

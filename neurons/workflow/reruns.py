@@ -1,8 +1,8 @@
 """Write ``docs/reruns.md``: what Snakemake runs again when a key of the configuration, or the study, changes.
 
 ``python -m neurons.workflow.reruns`` changes one key at a time in a small study, lets Snakemake plan the jobs, and compares
-them with the jobs before: a job runs again if its parameters, its command or its set of inputs differ, and so does everything
-that is made from it. A test compares the table with dry runs on a finished study.
+them with the jobs before: a job runs again if its parameters, its command or its set of inputs differ, and so does
+everything that is made from it. A test compares the table with dry runs on a finished study.
 """
 
 from __future__ import annotations

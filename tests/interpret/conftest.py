@@ -17,6 +17,7 @@ from neurons.interpret.encoding_steps import encoding
 from neurons.interpret.importance_steps import importance
 from neurons.interpret.settings import Interpret
 from neurons.preprocess import atlas
+from neurons.preprocess.locations import cortex_locations
 from neurons.pretrain import steps as pretrain
 from neurons.pretrain.settings import Pretrain
 from neurons.sections import Model, Optimiser
@@ -45,6 +46,7 @@ class Interpreted:
             "variant": "ours",
             "responses": self.folder / "train.safetensors",
             "vertices": self.folder / "selection.parquet",
+            "locations": self.folder / "locations.parquet",
             "brain_model": self.folder / "brain.safetensors",
             "decoupler": self.folder / "decoupler.safetensors",
             "concepts": self.study.folder / "concepts.safetensors",
@@ -102,12 +104,13 @@ def write_responses(study: Study, folder: Path, signal: float) -> None:
     noise = rng.normal(size=(len(ids), 2, 3 * EACH))
     values = (signal * 0.7 * (carried * gains)[:, None] + noise).astype(np.float32)
     order = np.argsort(vertex)
-    facts = {"subject": "subject1", "vertex_hash": hash_vertices(vertex[order])}
+    facts = {"subject": "subject1", "space": "fsLR_91k", "vertex_hash": hash_vertices(vertex[order])}
     arrays = {"responses": values[:, :, order], "vertex": vertex[order]}
     write_tensors(folder / "train.safetensors", arrays, MADE_BY, ids, **facts)
     grayordinate = np.arange(atlas.CORTEX)
     table = pd.DataFrame({"grayordinate": grayordinate, "selected": np.isin(grayordinate, vertex)})
     write_table(folder / "selection.parquet", table, MADE_BY)
+    write_table(folder / "locations.parquet", cortex_locations(), MADE_BY)
 
 
 def train(study: Study, folder: Path) -> None:

@@ -15,15 +15,23 @@ from neurons.interpret.regions import find_regions
 from neurons.interpret.settings import Interpret
 from neurons.interpret.space import cortical_areas, read_space
 from neurons.preprocess import atlas
+from neurons.preprocess.locations import cortex_locations, unknown_locations, voxel_locations
 from tests.interpret.conftest import MADE_BY
 
 VERTEX = np.array([3, 700, 30_000, 59_000])
 
 
-def written(folder, table: pd.DataFrame, vertex: np.ndarray):
+def written(
+    folder,
+    table: pd.DataFrame,
+    vertex: np.ndarray,
+    locations: pd.DataFrame | None = None,
+    space: str = "fsLR_91k",
+):
     write_table(folder / "vertices.parquet", table, MADE_BY)
-    write_tensors(folder / "responses.safetensors", {"vertex": np.asarray(vertex)}, MADE_BY)
-    return folder / "vertices.parquet", folder / "responses.safetensors"
+    write_table(folder / "locations.parquet", cortex_locations() if locations is None else locations, MADE_BY)
+    write_tensors(folder / "responses.safetensors", {"vertex": np.asarray(vertex)}, MADE_BY, space=space)
+    return folder / "vertices.parquet", folder / "locations.parquet", folder / "responses.safetensors"
 
 
 def cortex_table(count: int = atlas.CORTEX) -> pd.DataFrame:
@@ -48,10 +56,15 @@ def test_other_vertices_than_the_responses_are_refused(tmp_path):
 
 
 def test_volumes_and_unknown_places(tmp_path):
-    table = pd.DataFrame({"voxel": [7, 2, 9], "area": ["B", "A", None], "selected": [True, True, False]})
-    space = read_space(*written(tmp_path, table, np.array([2, 7])))
+    table = pd.DataFrame({"grayordinate": [2, 7, 9], "selected": [True, True, False]})
+    named = pd.DataFrame({"grayordinate": [2, 7, 9], "area": ["A", "R_B", ""]})
+    space = read_space(*written(tmp_path, table, np.array([2, 7]), named, "volume"))
     assert (space.kind, space.areas.tolist()) == ("volume", ["A", "B"])
-    space = read_space(*written(tmp_path, pd.DataFrame({"selected": [True, True]}), np.array([0, 1])))
+    with pytest.raises(InputError, match=r"lacks 1 of the selected vertices, the first is 7"):
+        read_space(*written(tmp_path, table, np.array([2, 7]), named[named["grayordinate"] != 7], "volume"))
+    with pytest.raises(InputError, match=r"does not say where its vertices lie \(space: moon"):
+        read_space(*written(tmp_path, table, np.array([2, 7]), named, "moon"))
+    space = read_space(*written(tmp_path, table, np.array([2, 7]), unknown_locations(10), "unknown"))
     assert space.kind == "unknown"
     assert find_regions(space, Interpret().groups, 1).names == []
 
@@ -124,15 +137,18 @@ def mask(folder, count_off: int = 0):
     return path, inside
 
 
-def test_volumes_are_filled_in_the_order_of_nilearn(tmp_path):
+def test_volumes_are_filled_where_preprocess_read_them(tmp_path):
     from nilearn.masking import apply_mask
 
     path, inside = mask(tmp_path)
-    voxel = np.array([0, 10, 59])
-    image = volumes.in_volume(np.array([1.0, 2.0, 3.0]), voxel, path)
-    assert inside.sum() == 60
-    assert apply_mask(image, path)[voxel].tolist() == [1.0, 2.0, 3.0]
-    with pytest.raises(InputError, match=r"59 voxels that are not 0; the vertex list counts voxels up to 59"):
-        volumes.in_volume(np.ones(3), voxel, mask(tmp_path, 1)[0])
+    places = voxel_locations(path, None, None)["grayordinate"].to_numpy()
+    chosen = np.array([0, 10, 59])
+    image = volumes.in_volume(np.array([1.0, 2.0, 3.0]), places[chosen], path)
+    assert inside.sum() == len(places) == 60
+    assert apply_mask(image, path)[chosen].tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(InputError, match=r"does not mark 1 of the 3 voxels"):
+        volumes.in_volume(np.ones(3), places[chosen], mask(tmp_path, 1)[0])
+    with pytest.raises(InputError, match=r"does not mark 1 of the 3 voxels"):
+        volumes.in_volume(np.ones(3), np.append(places[:2], inside.size), path)
     with pytest.raises(InputError, match="cannot be read as an image"):
-        volumes.in_volume(np.ones(3), voxel, tmp_path / "absent.nii")
+        volumes.in_volume(np.ones(3), places[chosen], tmp_path / "absent.nii")

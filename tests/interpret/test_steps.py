@@ -136,9 +136,8 @@ def test_maps_of_a_cortex(interpreted: Interpreted, tmp_path) -> None:
     assert image.get_fdata()[names.index("in the model")].sum() == len(file["vertex"])
 
 
-def elsewhere(made: Interpreted, folder, kind: str) -> Interpreted:
+def elsewhere(made: Interpreted, folder, kind: str, vertex: np.ndarray) -> Interpreted:
     """The same subject with its vertices in a volume, or nowhere."""
-    vertex = np.arange(60)
     for name in ("importance", "encoding"):
         file = TensorFile(made.folder / f"{name}.safetensors")
         tensors = {key: np.array(file[key]) for key in file.names if key != "vertex"} | {"vertex": vertex}
@@ -159,8 +158,8 @@ def test_maps_of_a_volume(interpreted: Interpreted, tmp_path) -> None:
     affine = np.diag([16.0, 16.0, 16.0, 1.0])
     affine[:3, 3] = -64, -80, -48
     nib.save(nib.Nifti1Image(inside, affine), tmp_path / "mask.nii")
-    made = elsewhere(interpreted, tmp_path / "results", "volume")
-    with pytest.raises(InputError, match=r"interpret\.mask_image"):
+    made = elsewhere(interpreted, tmp_path / "results", "volume", np.flatnonzero(inside)[:60])
+    with pytest.raises(InputError, match=r"preprocess\.volume\.mask"):
         draw(made, tmp_path)
     draw(made, tmp_path, mask=tmp_path / "mask.nii")
     assert drawn(tmp_path) == ["areas", "encoding", "importance", "shape"]
@@ -172,7 +171,7 @@ def test_maps_of_a_volume(interpreted: Interpreted, tmp_path) -> None:
 
 
 def test_unknown_places_get_a_sentence(interpreted: Interpreted, tmp_path, caplog) -> None:
-    draw(elsewhere(interpreted, tmp_path / "results", "unknown"), tmp_path)
+    draw(elsewhere(interpreted, tmp_path / "results", "unknown", np.arange(60)), tmp_path)
     assert drawn(tmp_path) == ["areas", "encoding", "importance", "shape"]
     assert "does not say which vertices" in caplog.text
     assert list((tmp_path / "exports").iterdir()) == []
@@ -180,10 +179,16 @@ def test_unknown_places_get_a_sentence(interpreted: Interpreted, tmp_path, caplo
 
 def test_a_study_without_areas_is_interpreted_all_the_same(interpreted: Interpreted, tmp_path) -> None:
     """Released arrays: the vertex list has no places."""
-    count = len(TensorFile(interpreted.folder / "train.safetensors")["vertex"])
-    table = pd.DataFrame({"selected": np.ones(count, bool)})
+    file = TensorFile(interpreted.folder / "train.safetensors")
+    tensors = {name: np.array(file[name]) for name in file.names}
+    known = {key: file.metadata[key] for key in ("subject", "vertex_hash")}
+    responses = tmp_path / "train.safetensors"
+    write_tensors(responses, tensors, MADE_BY, file.clip_ids, **known, space="unknown")
+    table = pd.DataFrame({"grayordinate": tensors["vertex"], "selected": True})
     write_table(tmp_path / "vertices.parquet", table, MADE_BY)
-    given = {"vertices": tmp_path / "vertices.parquet"}
+    write_table(tmp_path / "locations.parquet", table[["grayordinate"]].assign(area=""), MADE_BY)
+    given = {name: tmp_path / f"{name}.parquet" for name in ("vertices", "locations")}
+    given["responses"] = responses
     interpreted.importance(**given, output=tmp_path / "importance.safetensors")
     interpreted.encoding(**given, output=tmp_path / "encoding.safetensors")
     interpreted.areas(
