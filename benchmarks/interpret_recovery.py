@@ -158,8 +158,10 @@ def wide_responses(config: Config, subject: str, folder: Path) -> None:
         settings=config.preprocess.model_copy(update={"selection": wider}), selection=folder / "selection.parquet",
     )  # fmt: skip
     preprocess.gather(
-        subject=subject, train_runs=files["train"], test_runs=files["test"], selection=folder / "selection.parquet",
-        alignment=made / "alignment.tsv", action=config.preprocess.alignment.action, train=folder / "train.safetensors", test=folder / "test.safetensors",
+        subject=subject, train_runs=files["train"], test_runs=files["test"],
+        selection=folder / "selection.parquet", alignment=made / "alignment.tsv",
+        action=config.preprocess.alignment.action, train=folder / "train.safetensors",
+        test=folder / "test.safetensors",
     )  # fmt: skip
 
 

@@ -149,6 +149,6 @@ def test_volumes_are_filled_where_preprocess_read_them(tmp_path):
     with pytest.raises(InputError, match=r"does not mark 1 of the 3 voxels"):
         volumes.in_volume(np.ones(3), places[chosen], mask(tmp_path, 1)[0])
     with pytest.raises(InputError, match=r"does not mark 1 of the 3 voxels"):
-        volumes.in_volume(np.ones(3), np.append(places[:2], inside.size), path)
+        volumes.in_volume(np.ones(3), np.append(places[:2], inside.size), mask(tmp_path)[0])
     with pytest.raises(InputError, match="cannot be read as an image"):
         volumes.in_volume(np.ones(3), places[chosen], tmp_path / "absent.nii")
