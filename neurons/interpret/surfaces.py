@@ -7,21 +7,18 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.collections import TriMesh
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.tri import Triangulation
 from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ScalarAxis
 
 from neurons.artifacts import atomic
 from neurons.preprocess import atlas
+from neurons.preprocess.maps import COLOURS, INK, paint_flat
 from neurons.simulate.cortex import smoother
 
-GREY, INK = "#8a8f98", "#1f2430"
-COLOURS = "inferno"
+GREY = "#8a8f98"
 FADE = 0.15
 """Share of the colour scale over which values fade into the grey of the cortex."""
 BORDERED = ("V1", "V2", "V3", "V4", "MT", "LO2", "FFC", "PHA3", "PH", "STSdp", "45")
@@ -81,34 +78,11 @@ def draw_flat(path: Path, maps: dict[str, np.ndarray], title: str, unit: str) ->
         figure.text(left + 0.24, bottom + 0.375, task.replace("_", " "), ha="center", fontsize=12, color=INK)
         for side, offset in (("L", 0.0), ("R", 0.245)):
             axes = figure.add_axes((left + offset, bottom, 0.235, 0.36))
-            _flat_half(axes, values, top, side)
+            colours = _colours(atlas.to_mesh(values, side, fill=0.0), _folds(side), top)
+            paint_flat(axes, colours, side, BORDERED)
     _scale(figure, Normalize(0, top), unit)
     figure.suptitle(title, fontsize=13, color=INK, y=0.99)
     _save(figure, path)
-
-
-def _flat_half(axes: Axes, values: np.ndarray, top: float, side: str) -> None:
-    points, triangles = atlas.surface("flat", side)
-    x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)
-    mesh = TriMesh(Triangulation(x, y, triangles))
-    mesh.set_facecolor(_colours(atlas.to_mesh(values, side, fill=0.0), _folds(side), top))
-    axes.add_collection(mesh)
-    names = np.full(atlas.MESH_VERTICES, "", dtype=object)
-    names[atlas.mesh_vertices()["LR".index(side)]] = atlas.areas()[atlas.LEFT if side == "L" else atlas.RIGHT]
-    used = np.zeros(atlas.MESH_VERTICES, dtype=bool)
-    used[triangles] = True
-    for area in BORDERED:
-        inside = names == f"{side}_{area}"
-        axes.tricontour(x, y, triangles, inside.astype(float), levels=[0.5], colors="white", linewidths=0.6)
-        where = inside & used
-        axes.text(
-            np.median(x[where]), np.median(y[where]), area, ha="center", va="center", fontsize=6, color="white",
-            bbox={"boxstyle": "round,pad=0.12", "facecolor": INK, "edgecolor": "none", "alpha": 0.45},
-        )  # fmt: skip
-    axes.set_xlim(x[used].min() - 3, x[used].max() + 3)
-    axes.set_ylim(y[used].min() - 3, y[used].max() + 3)
-    axes.set_aspect("equal")
-    axes.axis("off")
 
 
 def draw_inflated(path: Path, maps: dict[str, np.ndarray], title: str, unit: str) -> None:

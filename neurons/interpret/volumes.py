@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from nibabel.filebasedimages import ImageFileError
 
 from neurons.artifacts import InputError, atomic
-from neurons.interpret.surfaces import COLOURS, FADE, INK, largest
+from neurons.interpret.surfaces import FADE, largest
+from neurons.preprocess.maps import COLOURS, INK
 
 
 def in_volume(values: np.ndarray, voxel: np.ndarray, image: Path) -> nib.Nifti1Image:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -25,19 +27,34 @@ SLICES = 10
 
 def flat_map(axes: Axes, r: np.ndarray, norm: Normalize, side: str) -> None:
     """Correlations (59412,) on the flattened cortex of one hemisphere, with names and borders of some areas."""
+    colours = _colours(atlas.to_mesh(r, side, fill=0.0), atlas.sulcal_depth(side), norm)
+    paint_flat(axes, colours, side, LABELLED)
+
+
+def paint_flat(axes: Axes, colours: np.ndarray, side: str, labelled: Sequence[str]) -> None:
+    """The flattened cortex of one hemisphere.
+
+    Parameters
+    ----------
+    colours
+        RGBA of every vertex of the mesh, (32492, 4).
+    side
+        L or R.
+    labelled
+        Areas, without hemisphere, whose borders and names are drawn.
+    """
     points, triangles = atlas.surface("flat", side)
     x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)
     mesh = TriMesh(Triangulation(x, y, triangles))
-    mesh.set_facecolor(_colours(atlas.to_mesh(r, side, fill=0.0), atlas.sulcal_depth(side), norm))
+    mesh.set_facecolor(colours)
     axes.add_collection(mesh)
     names = np.full(atlas.MESH_VERTICES, "", dtype=object)
     names[atlas.mesh_vertices()["LR".index(side)]] = atlas.areas()[atlas.LEFT if side == "L" else atlas.RIGHT]
     used = np.zeros(atlas.MESH_VERTICES, dtype=bool)
     used[triangles] = True
-    for area in LABELLED:
+    for area in labelled:
         inside = names == f"{side}_{area}"
-        border = {"levels": [0.5], "colors": "white", "linewidths": 0.7}
-        axes.tricontour(x, y, triangles, inside.astype(np.float64), **border)
+        axes.tricontour(x, y, triangles, inside.astype(float), levels=[0.5], colors="white", linewidths=0.7)
         where = inside & used
         axes.text(
             np.median(x[where]), np.median(y[where]), area, ha="center", va="center", fontsize=6.5, color="white",
