@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from neurons.annotate.backend import ClipView
-from neurons.annotate.table import TableBackend
+from neurons.annotate.table import TableCaptions, TableMasks
 from neurons.artifacts import (
     InputError,
     TensorFile,
@@ -166,9 +166,9 @@ def test_annotation_files_with_changed_bytes(tmp_path, name, changes, keep):
     path = tmp_path / f"m_{name}"
     path.write_bytes(mutate(path.read_bytes(), changes, keep))
     with contextlib.suppress(InputError):
-        backend = TableBackend(tmp_path, "m")
-        backend.describe(VIEW)
-        backend.objects(VIEW, 8)
+        TableCaptions(tmp_path, "m").describe(VIEW)
+    with contextlib.suppress(InputError):
+        TableMasks(tmp_path, "m").objects(VIEW, 8)
 
 
 @settings(SHARED, max_examples=60)
@@ -181,4 +181,4 @@ def test_annotation_tables_of_any_cells(tmp_path, made):
         tmp_path / "m_captions.tsv", sep="\t", index=False
     )
     with contextlib.suppress(InputError):
-        TableBackend(tmp_path, "m").describe(VIEW)
+        TableCaptions(tmp_path, "m").describe(VIEW)
