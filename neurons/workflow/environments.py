@@ -26,7 +26,7 @@ from neurons.workflow.imports import closure
 
 ENVIRONMENTS, LOCK, DOCKERFILE = Path("envs"), Path("requirements.lock"), Path("Dockerfile")
 COMMAND_LINE = ("neurons.__main__", "neurons.workflow.status")
-BY_HAND = "miniatures"
+RULES = Path("rules")
 # What is needed without being imported by our own text: torchvision by the image processors of transformers.
 UNSEEN = {"torch": ("accelerate", "torchvision")}
 # `conda` is asked for its version and channel settings only.
@@ -39,11 +39,17 @@ esac
 """
 
 
+def modules_of_rules(stage: str, rules: Path = RULES) -> list[str]:
+    """Modules of a stage with a step that a rule calls; other steps are called by hand, in no environment of its own."""
+    called = set(re.findall(r"python -m neurons (\S+) (\S+)", (rules / f"{stage}.smk").read_text()))
+    steps = {step.replace("-", "_") for name, step in called if name == stage}
+    return [module for module, names in STEPS[stage].items() if steps & set(names)]
+
+
 def imports_of(stage: str) -> set[str]:
     """Top-level names from outside that the steps of a stage's rules import, with those of the command line."""
-    modules = [module for module in STEPS[stage] if BY_HAND not in module]
     found: set[str] = set()
-    for module in (*modules, *COMMAND_LINE):
+    for module in (*modules_of_rules(stage), *COMMAND_LINE):
         found.update(*closure(module).values())
     return found - {"snakemake"}
 

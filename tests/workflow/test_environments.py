@@ -93,7 +93,9 @@ def test_the_steps_of_a_stage_load_in_its_environment_alone(interpreters):
     """All modules of all steps that a rule calls, in the environment of their stage."""
     for text, python in interpreters.items():
         stages = [stage for stage in STEPS if (ROOT / "envs" / f"{stage}.yaml").read_text() == text]
-        modules = [module for stage in stages for module in STEPS[stage] if "miniatures" not in module]
+        modules = [
+            module for stage in stages for module in environments.modules_of_rules(stage, ROOT / "rules")
+        ]
         code = f"import importlib\nfor name in {['neurons.cli', *modules]!r}: importlib.import_module(name)"
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONNOUSERSITE": "1"}
         done = subprocess.run(
@@ -104,7 +106,7 @@ def test_the_steps_of_a_stage_load_in_its_environment_alone(interpreters):
 
 def test_an_environment_hides_what_it_does_not_list(interpreters):
     """The control of the test above: the small environment really has no PyTorch, and no Snakemake."""
-    python = interpreters[(ROOT / "envs" / "cut.yaml").read_text()]
+    python = interpreters[(ROOT / "envs" / "simulate.yaml").read_text()]
     for name in ("torch", "snakemake"):
         done = subprocess.run([python, "-c", f"import {name}"], capture_output=True, text=True, check=False)
         assert "ModuleNotFoundError" in done.stderr
