@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from tests.workflow.conftest import ROOT, Workflow
+from tests.workflow.conftest import ROOT, new_workflow
 
 SUBJECTS, TRAIN, TEST, TRAIN_REPEATS, TEST_REPEATS = 2, 18, 2, 2, 10
 RUNS = SUBJECTS * (TRAIN * TRAIN_REPEATS + TEST * TEST_REPEATS)
@@ -82,24 +82,8 @@ def test_three_variants_share_what_they_have_in_common(make_workflow):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A workflow all of whose outputs exist, recorded as made with the default configuration."""
-    folder = tmp_path_factory.mktemp("finished")
-    from tests.workflow.conftest import copy_tree
-
-    for name in ("neurons", "resources"):
-        (folder / name).symlink_to(ROOT / name)
-    for name in ("workflow", "rules", "envs", "config"):
-        copy_tree(ROOT / name, folder / name)
-    workflow = Workflow(folder)
-    text = workflow.snakemake("--summary").stdout
-    for line in text.splitlines():
-        if line.startswith("results/"):
-            path = folder / line.split("\t")[0]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.suffix:
-                path.touch()
-            else:
-                path.mkdir(exist_ok=True)
-    workflow.snakemake("--touch", "--forceall", "--cores", "1")
+    workflow = new_workflow(tmp_path_factory.mktemp("finished"))
+    workflow.pretend_finished()
     return workflow
 
 
