@@ -72,6 +72,7 @@ def prepare(folder: Path, table: pd.DataFrame, variants: int) -> Path:
         "study": {**default["study"], **config["study"]},
         "annotate": config["annotate"],
         "variants": config["variants"],
+        "interpret": {**default["interpret"], "variants": ["variant0"]},
     }
     path = folder / "large.yaml"
     path.write_text(yaml.safe_dump(merged))

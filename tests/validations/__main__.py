@@ -57,14 +57,15 @@ def told(case: Case, folder: Path) -> str:
     handler = logging.Handler()
     handler.emit = messages.append  # type: ignore[method-assign]
     logger.addHandler(handler)
-    level, logger.level = logger.level, logging.INFO
+    level = logger.level
+    logger.setLevel(logging.INFO)
     try:
         case.act(folder)
     except (InputError, Ordered) as answer:
         return plain(str(answer), folder)
     finally:
         logger.removeHandler(handler)
-        logger.level = level
+        logger.setLevel(level)
     wanted = logging.WARNING if case.level == "warning" else logging.INFO
     answers = [record.getMessage() for record in messages if record.levelno == wanted]
     return plain(answers[0] if answers else "", folder)
