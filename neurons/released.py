@@ -8,9 +8,9 @@ code, and memory-mapped, since the frames alone are 15.6 GB.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import pandas as pd
@@ -66,7 +66,7 @@ def _load(path: Path, mmap: bool) -> object:
         raise InputError(f"{path} does not exist; fetch it from the data set gongzx/cc2017_dataset")
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
-    except pickle.UnpicklingError as error:
+    except UnpicklingError as error:
         raise InputError(
             f"{path} is not opened: it asks for more than plain tensors, which could run code ({error}). Save its tensor "
             "again, on a machine where that does no harm, with torch.save(tensor, path)."

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pickle
 import zipfile
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -70,7 +70,7 @@ def _weights(checkpoint: Path) -> dict[str, torch.Tensor]:
         if checkpoint.suffix == ".safetensors":
             return load_file(checkpoint)
         loaded = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-    except (pickle.UnpicklingError, RuntimeError, zipfile.BadZipFile, EOFError, SafetensorError) as error:
+    except (UnpicklingError, RuntimeError, zipfile.BadZipFile, EOFError, SafetensorError) as error:
         raise InputError(
             f"{checkpoint} cannot be read as weights without running code from it ({error}). If it comes from a training"
             " framework, save its state_dict alone, as safetensors."

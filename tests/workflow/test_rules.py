@@ -12,6 +12,7 @@ from tests.workflow.conftest import ROOT
 
 CALLED_BY_HAND = {
     ("simulate", "run_table"),
+    ("reconstruct", "import_unclip"),
     ("preprocess", "unpack_cc2017"),
     ("preprocess", "index_cc2017"),
     ("preprocess", "index_bids"),
