@@ -10,7 +10,6 @@ proportion to what a stage's files hold (clips, clips of each run, models, recon
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -83,9 +82,17 @@ def measure(folder: Path, config: Path) -> tuple[float, float, str]:
     """Seconds, largest memory in MB, and the summary of outputs of the planned study."""
     command = [sys.executable, "-m", "snakemake", "--replace-workflow-config", "--configfile", str(config)]
     start = time.monotonic()
-    subprocess.run([*command, "-n", "--quiet", "all"], cwd=folder, check=True, capture_output=True, text=True)
-    seconds, used = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-    memory = used.ru_maxrss / 1024
+    with tempfile.TemporaryFile() as said:
+        planner = subprocess.Popen(
+            [*command, "-n", "--quiet", "all"], cwd=folder, stdout=said, stderr=subprocess.STDOUT
+        )
+        # Of this process and its own: RUSAGE_CHILDREN holds the largest child that the caller ever had.
+        _, status, used = os.wait4(planner.pid, 0)
+        planner.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        if planner.returncode:
+            raise RuntimeError(f"snakemake -n ended with {planner.returncode}:\n{said.read().decode()}")
+    seconds, memory = time.monotonic() - start, used.ru_maxrss / 1024
     print(f"{seconds:.1f} s on the clock, {used.ru_utime + used.ru_stime:.1f} s of CPU")
     summary = subprocess.run(
         [*command, "--summary"], cwd=folder, check=True, capture_output=True, text=True
