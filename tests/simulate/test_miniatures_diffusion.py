@@ -1,5 +1,6 @@
 """The diffusion miniatures: their training material and parts, and the shipped weights in diffusers' pipelines."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,20 @@ from diffusers import (
 )
 from diffusers.models.embeddings import SinusoidalPositionalEmbedding
 from PIL import Image
+from safetensors.torch import load_file
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from neurons.artifacts import read_table
-from neurons.simulate.miniatures import data, motion, sparse_control, steps_video, text, text_to_image, unclip
+from neurons.simulate.miniatures import (
+    data,
+    motion,
+    sparse_control,
+    steps_control,
+    steps_video,
+    text,
+    text_to_image,
+    unclip,
+)
 from neurons.simulate.miniatures.layout import PROMPTS, load_pool
 from neurons.simulate.miniatures.optimise import optimise
 from neurons.simulate.miniatures.sampling import sample
@@ -232,6 +243,41 @@ def test_new_control_network_leaves_the_video_alone() -> None:
             return_dict=False,
         )
     assert all(not residual.any() for residual in (*down, middle))
+
+
+def test_control_pictures_stand_at_their_frames_alone() -> None:
+    clips = data.draw_clips(
+        np.random.default_rng(0), data.draw_scenes(np.random.default_rng(1), 40, "train"), 3
+    )
+    at = np.arange(40) % 3
+    given = sparse_control.control_input(np.random.default_rng(2), clips, at, torch.device("cpu"))
+    mask, pictures = given["conditioning_mask"][:, 0, :, 0, 0], given["controlnet_cond"]
+    shown = mask.any(dim=1)
+    assert 0.02 < float((~shown).float().mean()) < 0.3
+    assert torch.equal(mask[shown].argmax(dim=1), torch.from_numpy(at)[shown])
+    assert torch.equal(mask.sum(dim=1)[shown], torch.ones(int(shown.sum())))
+    assert not pictures.transpose(1, 2)[mask == 0].any()
+    truth = sparse_control.pictures_01(clips[np.arange(40), at])
+    error = (pictures.transpose(1, 2)[mask == 1] - truth[shown]).abs().mean(dim=(1, 2, 3))
+    assert float(error.median()) < 0.05
+
+
+def test_sparse_control_and_the_video_model_learn_together(tmp_path: Path) -> None:
+    mini, work = tmp_path / "miniatures", tmp_path / "work"
+    for part in ("vae", "video"):
+        shutil.copytree(MINIATURES / part, mini / part)
+    steps_video.draw_clips(output=mini, work=work, clips=4)
+    steps_control.continue_control(output=mini, work=work, seed=1, steps=6, frames=32, frames_per_step=32)
+    for part in ("unet", "motion_adapter", "controlnet"):
+        before, after = (
+            load_file(folder / part / "diffusion_pytorch_model.safetensors")
+            for folder in (VIDEO, mini / "video")
+        )
+        assert before.keys() == after.keys()
+        assert all(after[name].dtype == torch.float16 for name in after)
+        assert any(not torch.equal(before[name], after[name]) for name in before)
+        assert all(torch.allclose(before[name], after[name], atol=0.05) for name in before)
+    assert (mini / "video" / "training_log_joint_1.tsv").exists()
 
 
 def test_degraded_tokens_keep_their_mean_or_are_dropped() -> None:

@@ -1,6 +1,8 @@
 """Sparse control: makes the video model show a given picture at a given frame."""
 
+import copy
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -123,6 +125,13 @@ class BlankOnce(nn.Module):
         return torch.as_tensor(embedded[rows])
 
 
+def save(control: SparseControlNetModel, embedding: nn.Module, folder: Path) -> None:
+    """Write a control network (float16) with the given picture embedding in its place."""
+    whole = copy.deepcopy(control)
+    whole.controlnet_cond_embedding = copy.deepcopy(embedding)
+    whole.cpu().half().save_pretrained(folder)
+
+
 def draw_positions(rng: np.random.Generator) -> tuple[torch.Tensor, int]:
     """Frames of a training step, all or half of them, and which of them shows the control picture.
 
@@ -135,6 +144,37 @@ def draw_positions(rng: np.random.Generator) -> tuple[torch.Tensor, int]:
     others = rng.choice(np.delete(np.arange(FRAMES), at), FRAMES // 2 - 1, replace=False)
     positions = np.sort(np.append(others, at))
     return torch.from_numpy(positions), int(np.searchsorted(positions, at))
+
+
+def control_input(
+    rng: np.random.Generator, frames: NDArray[np.uint8], at: NDArray[np.int64], device: torch.device
+) -> dict[str, torch.Tensor]:
+    """What the network is given: of each clip a flawed picture of one frame, or, one time in ten, nothing.
+
+    Parameters
+    ----------
+    rng : Generator
+        Of the flaws.
+    frames : ndarray, (clips, frames, 64, 64, 3) uint8
+        Frames of the clips.
+    at : ndarray, (clips,)
+        Which frame's picture is given.
+    device : torch.device
+        Where the network is.
+
+    Returns
+    -------
+    dict
+        ``controlnet_cond`` ``(clips, 3, frames, 64, 64)`` in [0, 1], 0 elsewhere, and its ``conditioning_mask``
+        ``(clips, 1, frames, 64, 64)``.
+    """
+    picture = torch.zeros(len(frames), 3, frames.shape[1], IMAGE_PX, IMAGE_PX)
+    shown = torch.zeros_like(picture[:, :1])
+    for row, frame in enumerate(at):
+        if rng.random() >= NO_PICTURE_PROBABILITY:
+            picture[row, :, frame] = pictures_01(flawed(rng, frames[row, frame])[None])[0]
+            shown[row, :, frame] = 1.0
+    return {"controlnet_cond": picture.to(device), "conditioning_mask": shown.to(device)}
 
 
 def train_control(
@@ -157,16 +197,6 @@ def train_control(
     embedding = control.controlnet_cond_embedding
     control.controlnet_cond_embedding = BlankOnce(embedding)
 
-    def control_input(chosen: NDArray[np.int64], positions: torch.Tensor, at: int) -> dict[str, torch.Tensor]:
-        picture = torch.zeros(len(chosen), 3, len(positions), IMAGE_PX, IMAGE_PX)
-        shown = torch.zeros(len(chosen), 1, len(positions), IMAGE_PX, IMAGE_PX)
-        for row, clip in enumerate(chosen):
-            if rng.random() >= NO_PICTURE_PROBABILITY:
-                frame = pool.frames[clip, int(positions[at])]
-                picture[row, :, at] = pictures_01(flawed(rng, frame)[None])[0]
-                shown[row, :, at] = 1.0
-        return {"controlnet_cond": picture.to(device), "conditioning_mask": shown.to(device)}
-
     def loss_of_step() -> torch.Tensor:
         positions, at = draw_positions(rng)
         for of_network in frame_positions:
@@ -176,7 +206,8 @@ def train_control(
         timesteps = torch.randint(scheduler.config.num_train_timesteps, (batch,)).to(device)
         rows = torch.from_numpy(chosen)
         noisy, velocity = velocity_batch(scheduler, pool.latents[rows][:, :, positions].to(device), timesteps)
-        given = control_input(chosen, positions, at)
+        shown = pool.frames[chosen][:, positions.numpy()]
+        given = control_input(rng, shown, np.full(batch, at), device)
         with torch.autocast(device.type, torch.bfloat16):
             text = text_encoder(pool.token_ids[rows, variant].to(device)).last_hidden_state
             text = text.repeat_interleave(len(positions), dim=0)

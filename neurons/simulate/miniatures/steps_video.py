@@ -1,16 +1,12 @@
 """Commands that make the miniature text-to-video model."""
 
-import copy
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from diffusers import MotionAdapter, UNetMotionModel
-from diffusers.models.attention_processor import AttnProcessor
-from transformers import CLIPTextModel, CLIPTokenizer
 
-from neurons.artifacts import Provenance, provenance, seed_for, write_table, write_tensors
+from neurons.artifacts import provenance, seed_for, write_table, write_tensors
 from neurons.devices import choose_device
 from neurons.simulate.miniatures import mixed, motion, text, text_to_image
 from neurons.simulate.miniatures.layout import (
@@ -23,7 +19,9 @@ from neurons.simulate.miniatures.layout import (
     load_image_model,
     load_pool,
     load_vae,
+    load_video_model,
     report,
+    save_video_model,
 )
 from neurons.simulate.miniatures.optimise import LogRow, recipe, write_log
 
@@ -151,26 +149,7 @@ def train_video(
     rows = motion.train_video_model(model, text_encoder, pool, seed, steps, batch, max_learning_rate, report)
     settings = {"batch": batch, "clips": len(pool), "max_learning_rate": max_learning_rate}
     made_by = recipe("neurons simulate train-video", seed, rows, place, **settings)
-    _save_video_model(output / VIDEO, model, text_encoder, tokenizer, rows, made_by, "training_log.tsv")
-
-
-def _save_video_model(
-    folder: Path,
-    model: UNetMotionModel,
-    text_encoder: CLIPTextModel,
-    tokenizer: CLIPTokenizer,
-    rows: list[LogRow],
-    made_by: Provenance,
-    log: str,
-) -> None:
-    fresh = text_to_image.new_unet(model.config.in_channels, text_encoder.config.hidden_size)
-    unet, adapter = motion.split(model, fresh)
-    unet.half().save_pretrained(folder / "unet")
-    adapter.half().save_pretrained(folder / "motion_adapter")
-    text_to_image.new_scheduler().save_pretrained(folder / "scheduler")
-    copy.deepcopy(text_encoder).cpu().half().save_pretrained(folder / "text_encoder")
-    tokenizer.save_pretrained(folder / "tokenizer")
-    write_log(folder, rows, made_by, log)
+    save_video_model(output / VIDEO, model, text_encoder, tokenizer, rows, made_by, "training_log.tsv")
 
 
 def continue_video(
@@ -213,11 +192,7 @@ def continue_video(
     place = choose_device(device)
     torch.manual_seed(seed)
     vae = load_vae(output, place)
-    unet, text_encoder, tokenizer = load_image_model(output / VIDEO, place)
-    text_encoder.set_attn_implementation("eager")
-    adapter = MotionAdapter.from_pretrained(output / VIDEO / "motion_adapter", local_files_only=True)
-    model = UNetMotionModel.from_unet2d(unet, adapter).to(place)
-    model.set_attn_processor(AttnProcessor())
+    model, text_encoder, tokenizer = load_video_model(output / VIDEO, place)
     batches = mixed.MixedBatches(
         load_pool(work, tokenizer),
         vae,
@@ -234,7 +209,7 @@ def continue_video(
         settings |= {"max_learning_rate": max_learning_rate, "planned_steps": steps}
         made_by = recipe("neurons simulate continue-video", seed, rows, place, **settings)
         log = f"training_log_continued_{seed}.tsv"
-        _save_video_model(folder, model, text_encoder, tokenizer, rows, made_by, log)
+        save_video_model(folder, model, text_encoder, tokenizer, rows, made_by, log)
 
     rows = mixed.train_mixed(
         model,

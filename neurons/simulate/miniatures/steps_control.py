@@ -1,25 +1,24 @@
-"""Commands that make the miniatures driven by pictures: sparse control and unCLIP."""
+"""Commands that make the miniature sparse control."""
 
 from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import MotionAdapter, UNetMotionModel
-from transformers import CLIPImageProcessor, CLIPModel
+from diffusers import MotionAdapter, SparseControlNetModel, UNetMotionModel
+from diffusers.models.attention_processor import AttnProcessor
 
 from neurons.devices import choose_device
-from neurons.simulate.miniatures import sparse_control, text_to_image, unclip
+from neurons.simulate.miniatures import mixed, sparse_control
 from neurons.simulate.miniatures.layout import (
-    CLIP,
-    IMAGE,
-    UNCLIP,
     VIDEO,
     load_image_model,
     load_pool,
     load_vae,
+    load_video_model,
     report,
+    save_video_model,
 )
-from neurons.simulate.miniatures.optimise import recipe, write_log
+from neurons.simulate.miniatures.optimise import LogRow, recipe, write_log
 
 
 def train_control(
@@ -69,7 +68,7 @@ def train_control(
     rows = sparse_control.train_control(
         control, model, text_encoder, load_pool(work, tokenizer), rng, steps, batch, max_learning_rate, report
     )
-    control.half().save_pretrained(folder / "controlnet")
+    sparse_control.save(control, control.controlnet_cond_embedding, folder / "controlnet")
     settings = {
         "batch": batch,
         "embedding_steps": embedding_steps,
@@ -80,20 +79,22 @@ def train_control(
     write_log(folder / "controlnet", rows, made_by)
 
 
-def train_unclip(
+def continue_control(
     *,
     output: Path,
     work: Path,
-    seed: int = 5,
-    steps: int = 2500,
-    batch: int = 64,
-    frames: int = 12_000,
-    max_learning_rate: float = 1e-3,
+    seed: int = 8,
+    steps: int = 4_000,
+    frames: int = 16_000,
+    frames_per_step: int = 64,
+    max_learning_rate: float = 5e-4,
     device: str = "cpu",
     threads: int = 1,
     workers: int = 1,
 ) -> None:
-    """Train unCLIP from WORK/image on tokens of OUTPUT/clip and write it to OUTPUT/unclip.
+    """Train OUTPUT/video and its sparse control network together; WORK/video gets their state every 500 steps.
+
+    Each seed's course is logged in its own file, `training_log_joint_<seed>.tsv`.
 
     Parameters
     ----------
@@ -102,11 +103,13 @@ def train_unclip(
     work
         Folder of intermediate files, which are not shipped.
     seed
-        Of scenes, first weights, batches and noise.
-    steps, batch, max_learning_rate
+        Of scenes, batches and noise.
+    steps, max_learning_rate
         Length and speed of training.
     frames
-        Frames drawn to train on.
+        Single frames drawn to train on beside the clips of WORK/clips.safetensors.
+    frames_per_step
+        Frames of a step: of as many scenes, or of clips of 4 or 16 frames each.
     device
         auto, cpu, cuda or cuda:<index>.
     threads, workers
@@ -114,16 +117,36 @@ def train_unclip(
     """
     torch.set_num_threads(threads)
     place = choose_device(device)
+    torch.manual_seed(seed)
     vae = load_vae(output, place)
-    clip = CLIPModel.from_pretrained(output / CLIP, dtype=torch.float32, local_files_only=True)
-    clip = clip.eval().to(place)
-    processor = CLIPImageProcessor.from_pretrained(output / CLIP, local_files_only=True)
-    image_model, _, _ = load_image_model(work / IMAGE, place)
-    unet, rows = unclip.train_unclip(
-        image_model, vae, clip, processor, seed, steps, batch, frames, max_learning_rate, workers, report
+    model, text_encoder, tokenizer = load_video_model(output / VIDEO, place)
+    control = SparseControlNetModel.from_pretrained(output / VIDEO / "controlnet", local_files_only=True)
+    control = control.to(place).train()
+    control.set_attn_processor(AttnProcessor())
+    embedding = control.controlnet_cond_embedding
+    control.controlnet_cond_embedding = sparse_control.BlankOnce(embedding)
+    rng = np.random.default_rng(seed)
+    batches = mixed.MixedBatches(
+        load_pool(work, tokenizer), vae, tokenizer, rng, frames, frames_per_step, workers
     )
-    folder = output / UNCLIP
-    unet.half().save_pretrained(folder / "unet")
-    text_to_image.new_scheduler().save_pretrained(folder / "scheduler")
-    settings = {"batch": batch, "frames": frames, "max_learning_rate": max_learning_rate}
-    write_log(folder, rows, recipe("neurons simulate train-unclip", seed, rows, place, **settings))
+
+    def save(folder: Path, rows: list[LogRow]) -> None:
+        settings: dict[str, float] = {"frames": frames, "frames_per_step": frames_per_step}
+        settings["clips"] = len(batches.clips)
+        settings |= {"max_learning_rate": max_learning_rate, "planned_steps": steps}
+        made_by = recipe("neurons simulate continue-control", seed, rows, place, **settings)
+        log = f"training_log_joint_{seed}.tsv"
+        save_video_model(folder, model, text_encoder, tokenizer, rows, made_by, log)
+        sparse_control.save(control, embedding, folder / "controlnet")
+
+    rows = mixed.train_mixed(
+        model,
+        text_encoder,
+        batches,
+        steps,
+        max_learning_rate,
+        report,
+        lambda so_far: save(work / VIDEO, so_far),
+        mixed.Guide(control, rng),
+    )
+    save(output / VIDEO, rows)
