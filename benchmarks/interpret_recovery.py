@@ -4,8 +4,8 @@
     python benchmarks/interpret_recovery.py null --subjects 20
     python benchmarks/interpret_recovery.py small --seeds 0 1
 
-Needs the results of the default configuration up to `embed` and `preprocess gather`. Trains brain models and heads of its
-own, on 13,000 vertices (as many as the paper's), some of which respond to nothing and most to something that a given
+Needs the results of the default configuration up to `embed` and `preprocess gather-train`. Trains brain models and heads of
+its own, on 13,000 vertices (as many as the paper's), some of which respond to nothing and most to something that a given
 task is not about, so that a map has something to leave out. `recovery` prints, per task and method, the area under the
 ROC curve (AUC) of the map for vertices that carry the task's content, and the same for shuffled labels; and the
 correlation of maps between seeds. `small` prints that correlation for barely trained models. `null` prints how many of

@@ -146,29 +146,40 @@ def select(folder: Path, runs: list[tuple[str, int]]) -> None:
 
 
 def align(folder: Path, runs: list[tuple[str, int]]) -> None:
-    """`preprocess alignment`."""
-    alignment_steps.alignment(
-        subject="subject1",
-        runs=paths(folder, runs, "train") + paths(folder, runs, "test"),
-        frames=frames(folder, runs),
-        selection=folder / "selection.parquet",
-        clip_s=2.0,
-        settings=Preprocess(),
-        table=folder / "alignment.tsv",
-    )
+    """`preprocess alignment`, of both splits."""
+    for split in ("train", "test"):
+        alignment_steps.alignment(
+            subject="subject1",
+            split=split,
+            train_runs=paths(folder, runs, "train"),
+            test_runs=paths(folder, runs, "test") if split == "test" else None,
+            frames=frames(folder, runs),
+            selection=folder / "selection.parquet",
+            clip_s=2.0,
+            settings=Preprocess(),
+            table=folder / f"alignment_{split}.tsv",
+        )
 
 
 def gather(folder: Path, runs: list[tuple[str, int]]) -> None:
-    """`preprocess gather`."""
-    steps.gather(
+    """`preprocess gather-train` and `preprocess gather-test`."""
+    selection = folder / "selection.parquet"
+    steps.gather_train(
         subject="subject1",
-        train_runs=paths(folder, runs, "train"),
-        test_runs=paths(folder, runs, "test"),
-        selection=folder / "selection.parquet",
-        alignment=folder / "alignment.tsv",
+        runs=paths(folder, runs, "train"),
+        selection=selection,
+        alignment=folder / "alignment_train.tsv",
         action="warn",
-        train=folder / "train.safetensors",
-        test=folder / "test.safetensors",
+        responses=folder / "train.safetensors",
+    )
+    steps.gather_test(
+        subject="subject1",
+        runs=paths(folder, runs, "test"),
+        train_runs=paths(folder, runs, "train"),
+        selection=selection,
+        alignment=folder / "alignment_test.tsv",
+        action="warn",
+        responses=folder / "test.safetensors",
     )
 
 
@@ -178,7 +189,7 @@ def quality(folder: Path, runs: list[tuple[str, int]]) -> None:
         subject="subject1",
         runs=paths(folder, runs, "train") + paths(folder, runs, "test"),
         selection=folder / "selection.parquet",
-        alignment=folder / "alignment.tsv",
+        alignment=[folder / f"alignment_{split}.tsv" for split in ("train", "test")],
         locations=folder / "locations.parquet",
         table=folder / "quality.tsv",
         areas=folder / "areas.tsv",

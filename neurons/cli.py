@@ -43,7 +43,7 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
         "neurons.cut.released_steps": ("released", "released_playback"),
     },
     "preprocess": {
-        "neurons.preprocess.steps": ("locations", "run", "gather"),
+        "neurons.preprocess.steps": ("locations", "run", "gather_train", "gather_test"),
         "neurons.preprocess.selection_steps": ("select", "quality"),
         "neurons.preprocess.alignment_steps": ("alignment",),
         "neurons.preprocess.released_steps": ("released_locations", "released_run", "released_captions"),

@@ -60,6 +60,7 @@ wildcard_constraints:
     subject="|".join(map(re.escape, SUBJECTS + ["truth"])),
     movie="|".join(map(re.escape, MOVIES)),
     repeat=r"\d+",
+    split="train|test",
     variant="|".join(map(re.escape, VARIANTS + ["oracle"])),
     chunk=r"\d+",
 
@@ -183,6 +184,17 @@ def runs_of(split=None):
         ]
 
     return paths
+
+
+def judged_test_runs(wildcards):
+    """Runs that only the judgement of test runs reads."""
+    return runs_of("test")(wildcards) if wildcards.split == "test" else []
+
+
+def judged_frames(wildcards):
+    """Frames of the movies whose runs are judged, and of those that are learnt from."""
+    movies = TRAIN_MOVIES if wildcards.split == "train" else MOVIES
+    return per_movie("cut/{movie}/frames.safetensors", movies)
 
 
 def per_movie(pattern, movies):

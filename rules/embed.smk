@@ -2,12 +2,14 @@
 
 CLIP tokens and VAE latents of every frame, CLIP embeddings and token ids of every caption, CLIP tokens of the concept
 names. Training and reconstruction read them memory-mapped; no frozen network runs inside a training step. A job
-embeds `embed.movies_per_job` movies, since loading a model takes as long as many clips.
+embeds `embed.movies_per_job` movies, since loading a model takes as long as many clips; never movies of both splits, so that
+a new test movie leaves what training reads as it is.
 """
 
 EMBEDDED_TOGETHER = [
-    MOVIES[start : start + CONFIG.embed.movies_per_job]
-    for start in range(0, len(MOVIES), CONFIG.embed.movies_per_job)
+    split[start : start + CONFIG.embed.movies_per_job]
+    for split in (TRAIN_MOVIES, TEST_MOVIES)
+    for start in range(0, len(split), CONFIG.embed.movies_per_job)
 ]
 
 for number, movies in enumerate(EMBEDDED_TOGETHER):

@@ -3,7 +3,7 @@
 Each run is freed of confounds, trimmed by the haemodynamic delay, detrended and z-scored on its own. Vertices whose
 responses to the same movie agree between repeats of the training runs are kept (or what the configuration asks for); test
 runs have no part in the choice. Each run is compared with the other showings of its movie and with what was on the screen:
-a run that does not follow its movie stops the workflow at `gather`, after its lag profile is written. Released arrays take
+a run that does not follow its movie stops the workflow where runs are gathered, after its lag profile is written. Released arrays take
 the place of runs with `study.source: released`.
 """
 
@@ -157,19 +157,20 @@ rule preprocess_select:
 
 rule preprocess_alignment:
     input:
-        runs=runs_of(),
-        frames=per_movie("cut/{movie}/frames.safetensors", MOVIES),
+        train_runs=runs_of("train"),
+        test_runs=judged_test_runs,
+        frames=judged_frames,
         selection=f"{R}/preprocess/{{subject}}/selection.parquet",
     output:
         table=report(
-            f"{R}/preprocess/{{subject}}/alignment.tsv",
+            f"{R}/preprocess/{{subject}}/alignment_{{split}}.tsv",
             category="preprocess",
-            labels={"subject": "{subject}", "what": "lag profiles"},
+            labels={"subject": "{subject}", "what": "lag profiles, {split}"},
         ),
     log:
-        f"{R}/logs/preprocess/alignment/{{subject}}.log",
+        f"{R}/logs/preprocess/alignment/{{subject}}_{{split}}.log",
     benchmark:
-        f"{R}/benchmarks/preprocess/alignment/{{subject}}.tsv"
+        f"{R}/benchmarks/preprocess/alignment/{{subject}}_{{split}}.tsv"
     conda:
         "../envs/preprocess.yaml"
     threads: 1
@@ -179,27 +180,31 @@ rule preprocess_alignment:
     params:
         clip_s=CONFIG.study.clip_s,
         settings=alignment_settings(),
+        test_runs=lambda wildcards, input: (
+            f"--test-runs {' '.join(map(shlex.quote, input.test_runs))}"
+            if input.test_runs
+            else ""
+        ),
     message:
-        "Ask whether the runs of {wildcards.subject} follow their movies"
+        "Ask whether the {wildcards.split} runs of {wildcards.subject} follow their movies"
     shell:
-        "python -m neurons preprocess alignment --subject {wildcards.subject} --runs {input.runs:q}"
-        " --frames {input.frames:q} --selection {input.selection:q} --clip-s {params.clip_s}"
+        "python -m neurons preprocess alignment --subject {wildcards.subject} --split {wildcards.split}"
+        " --train-runs {input.train_runs:q} {params.test_runs} --frames {input.frames:q}"
+        " --selection {input.selection:q} --clip-s {params.clip_s}"
         " --settings {params.settings:q} --table {output.table:q} 2> {log:q}"
 
 
-rule preprocess_gather:
+rule preprocess_gather_train:
     input:
-        train_runs=runs_of("train"),
-        test_runs=runs_of("test"),
+        runs=runs_of("train"),
         selection=f"{R}/preprocess/{{subject}}/selection.parquet",
-        alignment=f"{R}/preprocess/{{subject}}/alignment.tsv",
+        alignment=f"{R}/preprocess/{{subject}}/alignment_train.tsv",
     output:
-        train=f"{R}/preprocess/{{subject}}/train.safetensors",
-        test=f"{R}/preprocess/{{subject}}/test.safetensors",
+        responses=f"{R}/preprocess/{{subject}}/train.safetensors",
     log:
-        f"{R}/logs/preprocess/gather/{{subject}}.log",
+        f"{R}/logs/preprocess/gather_train/{{subject}}.log",
     benchmark:
-        f"{R}/benchmarks/preprocess/gather/{{subject}}.tsv"
+        f"{R}/benchmarks/preprocess/gather_train/{{subject}}.tsv"
     conda:
         "../envs/preprocess.yaml"
     threads: 1
@@ -209,19 +214,49 @@ rule preprocess_gather:
     params:
         action=CONFIG.preprocess.alignment.action,
     message:
-        "Gather the responses of {wildcards.subject}"
+        "Gather the training responses of {wildcards.subject}"
     shell:
-        "python -m neurons preprocess gather --subject {wildcards.subject} --train-runs {input.train_runs:q}"
-        " --test-runs {input.test_runs:q} --selection {input.selection:q} --alignment {input.alignment:q}"
-        " --action {params.action} --train {output.train:q}"
-        " --test {output.test:q} 2> {log:q}"
+        "python -m neurons preprocess gather-train --subject {wildcards.subject} --runs {input.runs:q}"
+        " --selection {input.selection:q} --alignment {input.alignment:q} --action {params.action}"
+        " --responses {output.responses:q} 2> {log:q}"
+
+
+rule preprocess_gather_test:
+    input:
+        runs=runs_of("test"),
+        train_runs=runs_of("train"),
+        selection=f"{R}/preprocess/{{subject}}/selection.parquet",
+        alignment=f"{R}/preprocess/{{subject}}/alignment_test.tsv",
+    output:
+        responses=f"{R}/preprocess/{{subject}}/test.safetensors",
+    log:
+        f"{R}/logs/preprocess/gather_test/{{subject}}.log",
+    benchmark:
+        f"{R}/benchmarks/preprocess/gather_test/{{subject}}.tsv"
+    conda:
+        "../envs/preprocess.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        action=CONFIG.preprocess.alignment.action,
+    message:
+        "Average the test responses of {wildcards.subject}"
+    shell:
+        "python -m neurons preprocess gather-test --subject {wildcards.subject} --runs {input.runs:q}"
+        " --train-runs {input.train_runs:q} --selection {input.selection:q} --alignment {input.alignment:q}"
+        " --action {params.action} --responses {output.responses:q} 2> {log:q}"
 
 
 rule preprocess_quality:
     input:
         runs=runs_of(),
         selection=f"{R}/preprocess/{{subject}}/selection.parquet",
-        alignment=f"{R}/preprocess/{{subject}}/alignment.tsv",
+        alignment=expand(
+            f"{R}/preprocess/{{{{subject}}}}/alignment_{{split}}.tsv",
+            split=["train", "test"],
+        ),
         locations=f"{R}/preprocess/{{subject}}/locations.parquet",
     output:
         table=report(

@@ -75,7 +75,7 @@ def fit(
     variant
         Name of the variant, stored with the model.
     responses
-        Training responses of the subject (from `preprocess gather`).
+        Training responses of the subject (from `preprocess gather-train`).
     brain_model
         Brain model of the subject (from `pretrain fit`).
     image_tokens

@@ -64,7 +64,7 @@ def importance(
     subject, variant
         Whose models; stored with the result.
     responses
-        Training responses of the subject (from `preprocess gather`).
+        Training responses of the subject (from `preprocess gather-train`).
     vertices
         Table of the subject's vertices (from `preprocess select`).
     locations

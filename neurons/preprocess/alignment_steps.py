@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -29,26 +29,34 @@ PLAIN = (
 def alignment(
     *,
     subject: str,
-    runs: list[Path],
+    split: Literal["train", "test"],
+    train_runs: list[Path],
+    test_runs: list[Path] | None = None,
     frames: list[Path],
     selection: Path,
     clip_s: float,
     settings: Preprocess,
     table: Path,
 ) -> None:
-    """Compare each run with the other showings of its movie and with the stimulus, at lags.
+    """Compare each run of a split with the other showings of its movie and with the stimulus, at lags.
 
-    Nothing stops here, so that the table can be looked at: `gather` refuses runs that are out of step. Reads each run once;
-    memory: the 4,000 most reliable vertices of all runs (1 GB for the real study).
+    What the stimulus should evoke is learnt from the training runs. They are judged without a look at the test runs, so that
+    a new test movie leaves training as it is; a test run is compared with the movies of both splits. Nothing stops here, so
+    that the table can be looked at: the steps that gather refuse runs that are out of step. Reads each run once; memory: the
+    4,000 most reliable vertices of the given runs (1 GB for the real study).
 
     Parameters
     ----------
     subject
         The person.
-    runs
-        All preprocessed runs, training and test.
+    split
+        Which runs are judged.
+    train_runs
+        Preprocessed training runs.
+    test_runs
+        Preprocessed test runs, if they are judged.
     frames
-        Frames of the movies, from `cut clips`.
+        Frames of the movies of these runs, from `cut clips`.
     selection
         Table from `select`.
     clip_s
@@ -56,8 +64,9 @@ def alignment(
     settings
         Lags, and the detrending that responses went through.
     table
-        Output: a row per run, and one for the whole study (TSV).
+        Output: a row per run, and, of training runs, one for the whole study (TSV).
     """
+    runs = [*train_runs, *(test_runs or [])]
     movies = runs_by_movie(runs, subject)
     training = set(selection_runs(selection).values())
     columns = _candidates(read_table(selection, ["grayordinate", "r", "selected", "constant"]))
@@ -69,35 +78,38 @@ def alignment(
             f"{subject}: no frames are given for the movies {missing}; rerun `neurons cut clips`"
         )
     responses = {movie: [run.responses[:, columns] for run in repeats] for movie, repeats in movies.items()}
-    split = {movie: _split(repeats, training) for movie, repeats in movies.items()}
+    splits = {movie: _split(repeats, training) for movie, repeats in movies.items()}
     means = {movie: mean_response(responses[movie]) for movie in movies}
-    learnt = {movie: mean for movie, mean in means.items() if split[movie] == "train"}
+    learnt = {movie: mean for movie, mean in means.items() if splits[movie] == "train"}
+    judged = [movie for movie in movies if splits[movie] == split]
     top = slice(0, TOP_VERTICES)
     rows = [
-        {"split": split[movie], "movie": movie, "repeat": run.repeat, "clips": len(own)}
+        {"split": split, "movie": movie, "repeat": run.repeat, "clips": len(own)}
         | _agreement(
             own[:, top],
             [other[:, top] for other in responses[movie] if other is not own],
             [mean[:, top] for name, mean in means.items() if name != movie],
             lags,
         )
-        for movie, repeats in movies.items()
-        for run, own in zip(repeats, responses[movie], strict=True)
+        for movie in judged
+        for run, own in zip(movies[movie], responses[movie], strict=True)
     ]
-    stimulus = _against_stimulus(features, learnt, responses, lags)
-    whole = _whole_row(*check.study_profile(features, learnt, lags), clip_s)
+    stimulus = _against_stimulus(features, learnt, responses, judged, lags)
     found = pd.DataFrame([row | fit for row, fit in zip(rows, stimulus, strict=True)])
     found = pd.concat([found, check.judge(found, clip_s)], axis=1)
     for row in found[found["level"] != ""].itertuples():
         logger.warning("%s %s repeat %s: %s", subject, row.movie, row.repeat, row.flag)
-    if whole["level"]:
-        logger.warning("%s: %s", subject, whole["flag"])
+    if split == "train":
+        whole = _whole_row(*check.study_profile(features, learnt, lags), clip_s)
+        found = pd.concat([found, pd.DataFrame([whole])], ignore_index=True)
+        if whole["level"]:
+            logger.warning("%s: %s", subject, whole["flag"])
     made_by = provenance(
         "preprocess alignment",
         {"runs": runs, "frames": frames, "selection": selection},
-        {"clip_s": clip_s, "detrend_order": settings.detrend_order, "lags": lags},
+        {"split": split, "clip_s": clip_s, "detrend_order": settings.detrend_order, "lags": lags},
     )
-    write_table(table, _flat(pd.concat([found, pd.DataFrame([whole])], ignore_index=True), lags), made_by)
+    write_table(table, _flat(found, lags), made_by)
 
 
 def _candidates(vertices: pd.DataFrame) -> np.ndarray:
@@ -142,9 +154,10 @@ def _against_stimulus(
     features: dict[str, np.ndarray],
     learnt: dict[str, np.ndarray],
     responses: dict[str, list[np.ndarray]],
+    judged: list[str],
     lags: int,
 ) -> list[dict[str, Any]]:
-    """A row per run."""
+    """A row per run of the judged movies."""
     encoding = Encoding(features)
     for movie, own in learnt.items():
         encoding.learn(movie, own)
@@ -152,8 +165,8 @@ def _against_stimulus(
     predictions = {movie: encoding.predict(movie)[:, best] for movie in responses}
     return [
         check.stimulus_row(own[:, best], movie, predictions, lags)
-        for movie, repeats in responses.items()
-        for own in repeats
+        for movie in judged
+        for own in responses[movie]
     ]
 
 

@@ -33,29 +33,46 @@ def clip_ids(movies: Movies) -> list[str]:
     return [identity for repeats in movies.values() for identity in repeats[0].clip_ids]
 
 
-def check_split(train: Movies, test: Movies, selection: Path) -> None:
-    """Check that nothing of the test movies can have reached training or the choice of vertices.
+def check_split(train: Movies, test: Movies) -> None:
+    """Check that no test movie, and no recording of one, is a training movie too.
 
     Raises
     ------
     InputError
-        If a movie is in both splits, a test run was made of the same file as a training run, or the vertices were
-        selected on other runs than the training runs.
+        If a movie is in both splits, or a test run was made of the same file as a training run.
     """
     problems = [f"movie {movie} is in both splits" for movie in train if movie in test]
-    training, testing = ([run for repeats in movies.values() for run in repeats] for movies in (train, test))
-    trained = {run.source: run.name for run in training}
+    trained = {run.source: run.name for run in _runs(train)}
     problems += [
         f"test run {run.name} was made of the same file as training run {trained[run.source]}"
-        for run in testing
+        for run in _runs(test)
         if run.source in trained
     ]
-    wanted = {run.metadata["content_hash"]: run.name for run in training}
+    _refuse(problems)
+
+
+def check_selection(train: Movies, selection: Path) -> None:
+    """Check that the vertices were selected on the training runs, all of them and no others.
+
+    Raises
+    ------
+    InputError
+        If they were not.
+    """
+    wanted = {run.metadata["content_hash"]: run.name for run in _runs(train)}
     used = {content: Path(name).stem for name, content in selection_runs(selection).items()}
     foreign = [name for content, name in used.items() if content not in wanted]
     unused = [name for content, name in wanted.items() if content not in used]
-    problems += [f"vertices were selected with run {name}, not one of the training runs" for name in foreign]
+    problems = [f"vertices were selected with run {name}, not one of the training runs" for name in foreign]
     problems += [f"vertices were selected without training run {name}" for name in unused]
+    _refuse(problems)
+
+
+def _runs(movies: Movies) -> list[Run]:
+    return [run for repeats in movies.values() for run in repeats]
+
+
+def _refuse(problems: list[str]) -> None:
     if problems:
         listed = "\n".join(f"- {problem}" for problem in problems)
         raise InputError(

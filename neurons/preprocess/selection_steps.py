@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from neurons.artifacts import InputError, provenance, read_table, write_json, write_table
 from neurons.console import logger
@@ -124,7 +125,7 @@ def quality(
     subject: str,
     runs: list[Path],
     selection: Path,
-    alignment: Path,
+    alignment: list[Path],
     locations: Path,
     left_out: list[str] | None = None,
     table: Path,
@@ -143,7 +144,7 @@ def quality(
     selection
         Table from `select`.
     alignment
-        Table from `alignment`.
+        Tables from `alignment`, of training and of test runs.
     locations
         From `locations`.
     left_out
@@ -161,7 +162,10 @@ def quality(
 
     vertices = read_table(selection, ["grayordinate", "r", "selected", "passed", "constant"])
     where = read_table(locations, COLUMNS)
-    checked = read_table(alignment, ["movie", "repeat", *qualities.FROM_ALIGNMENT])
+    checked = pd.concat(
+        [read_table(path, ["movie", "repeat", *qualities.FROM_ALIGNMENT]) for path in alignment],
+        ignore_index=True,
+    )
     checked = checked.astype({"level": object, "flag": object}).fillna({"level": "", "flag": ""})
     training = set(gathering.selection_runs(selection).values())
     movies = by_movie(runs, subject)

@@ -1,4 +1,4 @@
-"""The steps of `preprocess` that make responses: locations, run and gather."""
+"""The steps of `preprocess` that make responses: locations, run, and gathering them by split."""
 
 from __future__ import annotations
 
@@ -186,18 +186,16 @@ def _clips_of(movie: str, clips: Path) -> list[str]:
     return found
 
 
-def gather(
+def gather_train(
     *,
     subject: str,
-    train_runs: list[Path],
-    test_runs: list[Path],
+    runs: list[Path],
     selection: Path,
     alignment: Path,
     action: Literal["stop", "warn"],
-    train: Path,
-    test: Path,
+    responses: Path,
 ) -> None:
-    """Put the responses of the selected vertices together, clips in natural order of movies.
+    """Put the training responses of the selected vertices together, repeats apart, clips in natural order of movies.
 
     Runs that do not follow their movies stop the work here.
 
@@ -205,50 +203,91 @@ def gather(
     ----------
     subject
         The person.
-    train_runs, test_runs
-        Preprocessed runs.
+    runs
+        Preprocessed training runs.
     selection
-        Table from `select`, made with exactly `train_runs`.
+        Table from `select`, made with exactly these runs.
     alignment
-        Table from `alignment`.
+        Table from `alignment`, of training runs.
     action
         What a run that is out of step does: ``stop``, or ``warn`` (`alignment` has warned).
-    train
+    responses
         Output: `responses` (clips, repeats, vertices), `n_repeats` (clips) measured, `vertex`.
-    test
-        Output: `responses` (clips, vertices) averaged over repeats, `halves` (clips, 2, vertices), `n_repeats` (clips),
-        `vertex`.
     """
     if action == "stop":
         refuse_misaligned(subject, alignment)
-    training, testing = by_movie(train_runs, subject), by_movie(test_runs, subject)
-    gathering.check_split(training, testing, selection)
-    vertices = gathering.selected_vertices(read_table(selection, ["grayordinate", "selected"]))
-    space = next(iter(training.values()))[0].metadata["space"]
-    metadata = {"subject": subject, "space": space, "vertex_hash": hash_vertices(vertices)}
-    _warn_about_constant(testing, vertices)
-    averaged = gathering.test_responses(testing, vertices)
+    movies = by_movie(runs, subject)
+    gathering.check_selection(movies, selection)
+    vertices, metadata = _selected(subject, movies, selection)
+    gathered, measured = gathering.train_responses(movies, vertices)
+    _warn_about_repeats(movies)
     write_tensors(
-        test,
+        responses,
+        {"responses": gathered, "n_repeats": measured, "vertex": vertices},
+        provenance("preprocess gather-train", {"runs": runs, "selection": selection}),
+        clip_ids=gathering.clip_ids(movies),
+        **metadata,
+    )
+
+
+def gather_test(
+    *,
+    subject: str,
+    runs: list[Path],
+    train_runs: list[Path],
+    selection: Path,
+    alignment: Path,
+    action: Literal["stop", "warn"],
+    responses: Path,
+) -> None:
+    """Average the test responses of the selected vertices over repeats, clips in natural order of movies.
+
+    Runs that do not follow their movies, or that training runs were made of too, stop the work here.
+
+    Parameters
+    ----------
+    subject
+        The person.
+    runs
+        Preprocessed test runs.
+    train_runs
+        Preprocessed training runs, to compare with; their responses are not read.
+    selection
+        Table from `select`, made with exactly `train_runs`.
+    alignment
+        Table from `alignment`, of test runs.
+    action
+        What a run that is out of step does: ``stop``, or ``warn`` (`alignment` has warned).
+    responses
+        Output: `responses` (clips, vertices), `halves` (clips, 2, vertices), `n_repeats` (clips), `vertex`.
+    """
+    if action == "stop":
+        refuse_misaligned(subject, alignment)
+    movies, training = by_movie(runs, subject), by_movie(train_runs, subject)
+    gathering.check_split(training, movies)
+    gathering.check_selection(training, selection)
+    vertices, metadata = _selected(subject, movies, selection)
+    _warn_about_constant(movies, vertices)
+    averaged = gathering.test_responses(movies, vertices)
+    write_tensors(
+        responses,
         {
             "responses": averaged.mean,
             "halves": averaged.halves,
             "n_repeats": averaged.n_repeats,
             "vertex": vertices,
         },
-        provenance("preprocess gather", {"runs": test_runs, "selection": selection}),
-        clip_ids=gathering.clip_ids(testing),
+        provenance("preprocess gather-test", {"runs": runs, "selection": selection}),
+        clip_ids=gathering.clip_ids(movies),
         **metadata,
     )
-    responses, measured = gathering.train_responses(training, vertices)
-    _warn_about_repeats(training)
-    write_tensors(
-        train,
-        {"responses": responses, "n_repeats": measured, "vertex": vertices},
-        provenance("preprocess gather", {"runs": train_runs, "selection": selection}),
-        clip_ids=gathering.clip_ids(training),
-        **metadata,
-    )
+
+
+def _selected(subject: str, movies: gathering.Movies, selection: Path) -> tuple[np.ndarray, dict[str, str]]:
+    """The selected vertices, and what gathered responses say of themselves."""
+    vertices = gathering.selected_vertices(read_table(selection, ["grayordinate", "selected"]))
+    space = next(iter(movies.values()))[0].metadata["space"]
+    return vertices, {"subject": subject, "space": space, "vertex_hash": hash_vertices(vertices)}
 
 
 def _warn_about_repeats(movies: gathering.Movies) -> None:

@@ -52,7 +52,7 @@ def fit(
     variant
         Name of the variant, stored with the model.
     responses
-        Training responses of the subject (from `preprocess gather`).
+        Training responses of the subject (from `preprocess gather-train`).
     image_tokens
         Image tokens of every training movie (from `embed images`).
     text

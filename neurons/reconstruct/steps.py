@@ -46,7 +46,7 @@ def decode(
     variant
         Name of the variant of the models.
     responses
-        Test responses of the subject, averaged over repeats (from `preprocess gather`).
+        Test responses of the subject, averaged over repeats (from `preprocess gather-test`).
     brain_model
         Weights from `pretrain fit`.
     decoupler

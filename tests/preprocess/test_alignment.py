@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from neurons.artifacts import InputError, provenance, read_table, write_table, write_tensors
@@ -50,7 +51,7 @@ def movies() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture
-def study(tmp_path: Path, movies: dict[str, np.ndarray]) -> Callable[..., tuple[Path, list[Path]]]:
+def study(tmp_path: Path, movies: dict[str, np.ndarray]) -> Callable[..., tuple[list[Path], list[Path]]]:
     """Write preprocessed runs of a small brain; `late` shifts runs, `shown` swaps what was on the screen."""
 
     def make(
@@ -61,7 +62,7 @@ def study(tmp_path: Path, movies: dict[str, np.ndarray]) -> Callable[..., tuple[
         shared: float = 0.0,
         seed: int = 7,
         by: str = "all",
-    ) -> tuple[Path, list[Path]]:
+    ) -> tuple[list[Path], list[Path]]:
         random = np.random.default_rng(seed)
         weights = random.standard_normal((48, VERTICES)) * (np.arange(VERTICES) < 300) / 7
         runs, frames = [], []
@@ -99,29 +100,40 @@ def study(tmp_path: Path, movies: dict[str, np.ndarray]) -> Callable[..., tuple[
             settings=settings,
             selection=selection,
         )
-        table = tmp_path / "alignment.tsv"
-        alignment(
-            subject="s1",
-            runs=runs,
-            frames=frames,
-            selection=selection,
-            clip_s=2.0,
-            settings=Preprocess(),
-            table=table,
-        )
-        return table, runs
+        tables = []
+        for split in ("train", "test"):
+            tables.append(tmp_path / f"alignment_{split}.tsv")
+            alignment(
+                subject="s1",
+                split=split,
+                train_runs=training,
+                test_runs=[path for path in runs if path not in training] if split == "test" else None,
+                frames=frames,
+                selection=selection,
+                clip_s=2.0,
+                settings=Preprocess(),
+                table=tables[-1],
+            )
+        return tables, runs
 
     return make
 
 
-def _locations():
-    import pandas as pd
-
+def _locations() -> pd.DataFrame:
     return pd.DataFrame({"grayordinate": np.arange(VERTICES), "area": "L_V1"})
 
 
-def flagged(table: Path, level: str = "error") -> dict[tuple[str, object], str]:
-    rows = read_table(table)
+def read_tables(tables: list[Path]) -> pd.DataFrame:
+    return pd.concat(map(read_table, tables), ignore_index=True)
+
+
+def refuse(tables: list[Path]) -> None:
+    for table in tables:
+        refuse_misaligned("s1", table)
+
+
+def flagged(tables: list[Path], level: str = "error") -> dict[tuple[str, object], str]:
+    rows = read_tables(tables)
     rows = rows[rows["level"] == level]
     return {
         (row.movie, None if np.isnan(row.repeat) else int(row.repeat)): row.flag for row in rows.itertuples()
@@ -129,52 +141,52 @@ def flagged(table: Path, level: str = "error") -> dict[tuple[str, object], str]:
 
 
 def test_sound_runs_and_noise_are_not_flagged(study) -> None:
-    table, _ = study({}, {})
-    assert flagged(table) == {} and flagged(table, "warning") == {}
-    refuse_misaligned("s1", table)
-    rows = read_table(table)
+    tables, _ = study({}, {})
+    assert flagged(tables) == {} and flagged(tables, "warning") == {}
+    refuse(tables)
+    rows = read_tables(tables)
     runs = rows[rows["repeat"].notna()]
     assert (runs[["lag_clips", "stimulus_lag_clips"]] == 0).all(axis=None)
     assert (runs["best_movie"] == runs["movie"]).all()
-    table, _ = study({}, {}, signal=0.0)
-    assert flagged(table) == {}
+    tables, _ = study({}, {}, signal=0.0)
+    assert flagged(tables) == {}
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_breathing_that_all_vertices_share_is_not_taken_for_a_lag(study, seed: int) -> None:
     """One course in all vertices: a correlation over them is as uncertain as that of a single vertex."""
-    table, _ = study({}, {}, signal=0.0, shared=4.0, seed=seed)
-    assert flagged(table) == {}
+    tables, _ = study({}, {}, signal=0.0, shared=4.0, seed=seed)
+    assert flagged(tables) == {}
 
 
 @pytest.mark.parametrize("lag", [5, -4, 1])
 def test_one_of_several_showings_out_of_step(study, lag: int) -> None:
-    table, _ = study({("test1", 3): lag}, {})
-    found = flagged(table)
+    tables, _ = study({("test1", 3): lag}, {})
+    found = flagged(tables)
     assert list(found) == [("test1", 3)]
     assert f"{lag:+d} clips ({2 * lag:+g} s) away" in found["test1", 3]
     with pytest.raises(InputError) as caught:
-        refuse_misaligned("s1", table)
+        refuse(tables)
     assert "exclude:\n    s1/test1/3: out of step with its movie" in str(caught.value)
 
 
 @pytest.mark.parametrize(("repeat", "lag"), [(1, 3), (2, 3), (2, -4)])
 def test_of_two_showings_the_stimulus_tells_which_is_out_of_step(study, repeat: int, lag: int) -> None:
-    table, _ = study({("seg3", repeat): lag}, {})
-    assert list(flagged(table)) == [("seg3", repeat)]
+    tables, _ = study({("seg3", repeat): lag}, {})
+    assert list(flagged(tables)) == [("seg3", repeat)]
 
 
 def test_both_showings_late_are_found_by_the_stimulus_alone(study) -> None:
-    table, _ = study({("seg2", 1): 4, ("seg2", 2): 4}, {})
-    found = flagged(table)
+    tables, _ = study({("seg2", 1): 4, ("seg2", 2): 4}, {})
+    found = flagged(tables)
     assert list(found) == [("seg2", 1), ("seg2", 2)]
     assert all("follows the stimulus best +4 clips (+8 s) late" in text for text in found.values())
 
 
 def test_swapped_movies_are_named(study) -> None:
     swapped = {("seg1", 1): "seg4", ("seg1", 2): "seg4", ("seg4", 1): "seg1", ("seg4", 2): "seg1"}
-    table, _ = study({}, swapped)
-    found = flagged(table)
+    tables, _ = study({}, swapped)
+    found = flagged(tables)
     assert sorted(found) == sorted(swapped)
     for key, text in found.items():
         assert f"follows the movie {swapped[key]}" in text and f"rather than {key[0]}" in text
@@ -182,34 +194,34 @@ def test_swapped_movies_are_named(study) -> None:
 
 def test_a_delay_that_is_wrong_throughout_is_said_of_the_study(study) -> None:
     late = {(movie, repeat): 3 for movie, count in REPEATS.items() for repeat in range(1, count + 1)}
-    table, _ = study(late, {})
-    found = flagged(table)
+    tables, _ = study(late, {})
+    found = flagged(tables)
     assert "+3 clips (+6 s) after the configured delay" in found["all", None]
     with pytest.raises(InputError, match="s1, all runs: all runs together follow"):
-        refuse_misaligned("s1", table)
+        refuse(tables)
 
 
 def test_a_single_showing_is_checked_by_the_stimulus(study) -> None:
     once = dict.fromkeys(REPEATS, 1)
-    table, _ = study({("test1", 1): 5}, {("seg1", 1): "seg2"}, once, signal=0.8)
-    found = flagged(table)
+    tables, _ = study({("test1", 1): 5}, {("seg1", 1): "seg2"}, once, signal=0.8)
+    found = flagged(tables)
     assert set(found) == {("test1", 1), ("seg1", 1)}
     assert "follows the movie seg2" in found["seg1", 1] and "+5 clips" in found["test1", 1]
-    assert read_table(table)["lag_clips"].isna().all()
+    assert read_tables(tables)["lag_clips"].isna().all()
 
 
 def test_a_run_of_noise_among_good_ones_is_a_warning(study, movies: dict[str, np.ndarray]) -> None:
     movies["nothing"] = np.full_like(movies["seg1"], 90)
-    table, _ = study({}, {("test1", 2): "nothing"})
-    assert flagged(table) == {}
-    assert "hardly agrees" in flagged(table, "warning")["test1", 2]
+    tables, _ = study({}, {("test1", 2): "nothing"})
+    assert flagged(tables) == {}
+    assert "hardly agrees" in flagged(tables, "warning")["test1", 2]
 
 
 @pytest.mark.parametrize("showings", [1, 2])
 def test_vertices_that_the_picture_predicts_are_selected_even_with_one_showing(study, showings: int) -> None:
     many = {f"seg{number}": showings for number in range(1, 5)} | {"test1": 1}
-    table, _ = study({}, {}, many, signal=1.5, by="encoding")
-    selection = read_table(table.parent / "selection.parquet")
+    tables, _ = study({}, {}, many, signal=1.5, by="encoding")
+    selection = read_table(tables[0].parent / "selection.parquet")
     chosen = selection["selected"].to_numpy()
     assert chosen[:300].mean() > 0.9, "the first 300 of 400 vertices respond"
     assert chosen[300:].sum() < 0.1 * chosen.sum(), "false discovery rate 0.05"

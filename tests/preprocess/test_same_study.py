@@ -129,35 +129,45 @@ def finish(world: Path, shape: Shape, subject: str, settings: Preprocess) -> Non
         settings=settings,
         selection=folder / "selection.parquet",
     )
-    alignment_steps.alignment(
-        subject=subject,
-        runs=[*shape.of("train"), *shape.of("test")],
-        frames=list(frames.values()),
-        selection=folder / "selection.parquet",
-        clip_s=2.0,
-        settings=settings,
-        table=folder / "alignment.tsv",
-    )
+    for split in ("train", "test"):
+        alignment_steps.alignment(
+            subject=subject,
+            split=split,
+            train_runs=shape.of("train"),
+            test_runs=shape.of("test") if split == "test" else None,
+            frames=list(frames.values()),
+            selection=folder / "selection.parquet",
+            clip_s=2.0,
+            settings=settings,
+            table=folder / f"alignment_{split}.tsv",
+        )
     selection_steps.quality(
         subject=subject,
         runs=[*shape.of("train"), *shape.of("test")],
         selection=folder / "selection.parquet",
-        alignment=folder / "alignment.tsv",
+        alignment=[folder / f"alignment_{split}.tsv" for split in ("train", "test")],
         locations=folder / "locations.parquet",
         table=folder / "quality.tsv",
         areas=folder / "areas.tsv",
         summary=folder / "quality.json",
         picture=folder / "quality.png",
     )
-    steps.gather(
+    steps.gather_train(
         subject=subject,
-        train_runs=shape.of("train"),
-        test_runs=shape.of("test"),
+        runs=shape.of("train"),
         selection=folder / "selection.parquet",
-        alignment=folder / "alignment.tsv",
+        alignment=folder / "alignment_train.tsv",
         action="stop",
-        train=folder / "train.safetensors",
-        test=folder / "test.safetensors",
+        responses=folder / "train.safetensors",
+    )
+    steps.gather_test(
+        subject=subject,
+        runs=shape.of("test"),
+        train_runs=shape.of("train"),
+        selection=folder / "selection.parquet",
+        alignment=folder / "alignment_test.tsv",
+        action="stop",
+        responses=folder / "test.safetensors",
     )
 
 

@@ -10,12 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neurons.artifacts import InputError, TensorFile, hash_vertices, read_json, read_table
+from neurons.artifacts import (
+    InputError,
+    TensorFile,
+    hash_vertices,
+    provenance,
+    read_json,
+    read_table,
+    write_tensors,
+)
 from neurons.preprocess import alignment_steps, atlas, selection_steps, steps
 from neurons.preprocess.settings import Preprocess, Volume
 
 CLIPS = 16
 TRAIN = ("seg1", "seg2", "seg3", "seg9", "seg10", "seg11")
+SPLITS = ("train", "test")
 LATE = 3
 """Volumes by which the third presentation of test1 is behind its movie."""
 
@@ -118,39 +127,54 @@ def study(
             path.unlink()
     study = Study(folder, evoked)
     study.select(study.train, study.selection, correction="fdr")
-    align(study, study.folder / "alignment.tsv")
+    align(study, study.folder)
     return study
 
 
-def align(study: Study, table: Path) -> None:
-    alignment_steps.alignment(
-        subject="subject1",
-        runs=study.train + study.test,
-        frames=study.frames(*TRAIN, "test1", "test2"),
-        selection=study.selection,
-        clip_s=2.0,
-        settings=Preprocess(),
-        table=table,
-    )
+def align(study: Study, folder: Path) -> None:
+    for split in SPLITS:
+        alignment_steps.alignment(
+            subject="subject1",
+            split=split,
+            train_runs=study.train,
+            test_runs=study.test if split == "test" else None,
+            frames=study.frames(*TRAIN, "test1", "test2"),
+            selection=study.selection,
+            clip_s=2.0,
+            settings=Preprocess(),
+            table=folder / f"alignment_{split}.tsv",
+        )
 
 
-def gather(study: Study, **changes: object) -> None:
+def gather_train(study: Study, folder: Path, **changes: object) -> None:
     arguments = {
         "subject": "subject1",
-        "train_runs": study.train,
-        "test_runs": study.test,
+        "runs": study.train,
         "selection": study.selection,
-        "alignment": study.folder / "alignment.tsv",
+        "alignment": study.folder / "alignment_train.tsv",
         "action": "warn",
-        "train": study.folder / "train.safetensors",
-        "test": study.folder / "test.safetensors",
+        "responses": folder / "train.safetensors",
     }
-    steps.gather(**{**arguments, **changes})  # type: ignore[arg-type]
+    steps.gather_train(**{**arguments, **changes})  # type: ignore[arg-type]
+
+
+def gather_test(study: Study, folder: Path, **changes: object) -> None:
+    arguments = {
+        "subject": "subject1",
+        "runs": study.test,
+        "train_runs": study.train,
+        "selection": study.selection,
+        "alignment": study.folder / "alignment_test.tsv",
+        "action": "warn",
+        "responses": folder / "test.safetensors",
+    }
+    steps.gather_test(**{**arguments, **changes})  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
 def gathered(study: Study) -> Study:
-    gather(study)
+    gather_train(study, study.folder)
+    gather_test(study, study.folder)
     return study
 
 
@@ -165,7 +189,7 @@ def judge(study: Study, folder: Path) -> None:
         subject="subject1",
         runs=study.train + study.test,
         selection=study.selection,
-        alignment=study.folder / "alignment.tsv",
+        alignment=[study.folder / f"alignment_{split}.tsv" for split in SPLITS],
         locations=study.locations,
         table=folder / "quality.tsv",
         areas=folder / "areas.tsv",
@@ -299,12 +323,7 @@ def test_a_single_test_repeat_has_no_halves_and_says_so(
     study: Study, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("WARNING", "neurons"):
-        gather(
-            study,
-            test_runs=[study.run("test2", 1)],
-            train=tmp_path / "train.safetensors",
-            test=tmp_path / "test.safetensors",
-        )
+        gather_test(study, tmp_path, runs=[study.run("test2", 1)])
     file = TensorFile(tmp_path / "test.safetensors")
     expected = TensorFile(study.run("test2", 1))["responses"][:, np.asarray(file["vertex"])]
     np.testing.assert_array_equal(file["responses"], expected)
@@ -313,13 +332,8 @@ def test_a_single_test_repeat_has_no_halves_and_says_so(
 
 
 def test_the_order_of_the_files_does_not_matter(gathered: Study, tmp_path: Path) -> None:
-    gather(
-        gathered,
-        train_runs=gathered.train[::-1],
-        test_runs=gathered.test[::-1],
-        train=tmp_path / "train.safetensors",
-        test=tmp_path / "test.safetensors",
-    )
+    gather_train(gathered, tmp_path, runs=gathered.train[::-1])
+    gather_test(gathered, tmp_path, runs=gathered.test[::-1], train_runs=gathered.train[::-1])
     for name in ("train", "test"):
         files = [TensorFile(folder / f"{name}.safetensors") for folder in (gathered.folder, tmp_path)]
         assert files[0].metadata["content_hash"] == files[1].metadata["content_hash"]
@@ -331,11 +345,34 @@ def test_test_runs_cannot_take_part_in_training_or_selection(gathered: Study, tm
     runs = [*gathered.train, *gathered.test[:2]]
     study.select(runs, mixed, correction="fdr")
     with pytest.raises(InputError, match="vertices were selected with run test1_1"):
-        gather(gathered, selection=mixed)
+        gather_train(gathered, tmp_path, selection=mixed)
+    with pytest.raises(InputError, match="vertices were selected with run test1_1"):
+        gather_test(gathered, tmp_path, selection=mixed)
     with pytest.raises(InputError, match="movie seg1 is in both splits"):
-        gather(gathered, test_runs=[*gathered.test, gathered.run("seg1", 1)])
+        gather_test(gathered, tmp_path, runs=[*gathered.test, gathered.run("seg1", 1)])
     with pytest.raises(InputError, match="selected without training run test2_1"):
-        gather(gathered, train_runs=[*gathered.train, *gathered.test[4:]], test_runs=gathered.test[:4])
+        gather_train(gathered, tmp_path, runs=[*gathered.train, *gathered.test[4:]])
+    copied = tmp_path / "copied.safetensors"
+    of_training = TensorFile(gathered.run("seg1", 1)).metadata["source"]
+    run = TensorFile(gathered.run("test2", 1))
+    tensors = {name: np.asarray(run[name]) for name in ("responses", "valid", "tsnr")}
+    facts = {name: run.metadata[name] for name in ("subject", "movie", "repeat", "space")}
+    write_tensors(
+        copied, tensors, provenance("preprocess run", {}), run.clip_ids, source=of_training, **facts
+    )
+    with pytest.raises(InputError, match="test run test2_1 was made of the same file as training run seg1_1"):
+        gather_test(gathered, tmp_path, runs=[copied])
+    assert not (tmp_path / "test.safetensors").exists() and not (tmp_path / "train.safetensors").exists()
+
+
+def test_training_runs_are_judged_without_test_runs(study: Study) -> None:
+    tables = {split: read_table(study.folder / f"alignment_{split}.tsv") for split in SPLITS}
+    assert {split: set(table["split"]) for split, table in tables.items()} == {
+        split: {split} for split in SPLITS
+    }
+    assert tables["train"]["movie"].tolist().count("all") == 1 and "all" not in set(tables["test"]["movie"])
+    assert set(tables["train"]["best_movie"].dropna()) <= set(TRAIN)
+    assert set(tables["test"]["best_movie"]) & set(TRAIN), "noise that fits a training movie best is seen to"
 
 
 def test_training_movies_with_fewer_repeats_use_theirs_again(
@@ -345,14 +382,8 @@ def test_training_movies_with_fewer_repeats_use_theirs_again(
     selection = tmp_path / "s.parquet"
     with caplog.at_level("WARNING", "neurons"):
         study.select(runs, selection, correction="fdr", alpha=0.5, fallback_top=100)
-        gather(
-            study,
-            train_runs=runs,
-            test_runs=[study.run("test2", 1)],
-            selection=selection,
-            train=tmp_path / "t.safetensors",
-        )
-    file = TensorFile(tmp_path / "t.safetensors")
+        gather_train(study, tmp_path, runs=runs, selection=selection)
+    file = TensorFile(tmp_path / "train.safetensors")
     vertices = np.asarray(file["vertex"])
     assert np.asarray(file["n_repeats"]).tolist() == [2] * CLIPS + [1] * CLIPS + [3] * CLIPS
     for movie, repeats in (("seg1", (1, 2, 1)), ("seg3", (1, 1, 1)), ("test1", (1, 2, 4))):
@@ -368,8 +399,9 @@ def test_a_run_out_of_step_stops_the_work_unless_it_is_accepted(study: Study, tm
     with pytest.raises(
         InputError, match=r"subject1/test1/3: agrees best with the other repeats \+3 clips \(\+6 s\)"
     ):
-        gather(study, action="stop", train=tmp_path / "train.safetensors", test=tmp_path / "test.safetensors")
+        gather_test(study, tmp_path, action="stop")
     assert not list(tmp_path.iterdir())
+    gather_train(study, tmp_path, action="stop")
 
 
 @pytest.mark.parametrize("areas", [["V1"], ["L_V1", "R_V2"]])
@@ -414,14 +446,15 @@ def test_quality_by_area(judged: Study) -> None:
 def test_same_inputs_same_bytes(judged: Study, tmp_path: Path) -> None:
     judge(judged, tmp_path)
     judged.select(judged.train, tmp_path / "selection.parquet", correction="fdr")
-    align(judged, tmp_path / "alignment.tsv")
+    align(judged, tmp_path)
     for name in (
         "quality.tsv",
         "areas.tsv",
         "quality.json",
         "quality.png",
         "selection.parquet",
-        "alignment.tsv",
+        "alignment_train.tsv",
+        "alignment_test.tsv",
     ):
         assert (tmp_path / name).read_bytes() == (judged.folder / name).read_bytes(), name
     assert (tmp_path / "quality.png").read_bytes().startswith(b"\x89PNG")

@@ -29,8 +29,9 @@ TAIL = """
 
 Swapped movies, wrong onsets and recordings out of step leave shapes and counts intact. `preprocess alignment` compares each
 run with the mean of the other showings of its movie at lags of -6 to +6 clips, and with responses predicted from luminance,
-contrast and motion of every movie; `alignment.tsv` has the profiles, `quality.png` draws them, and `preprocess gather` stops
-with one of these sentences per run (`tests/preprocess/test_alignment.py` provokes each):
+contrast and motion of every movie (training runs with training movies only). `alignment_train.tsv` and `alignment_test.tsv`
+have the profiles, `quality.png` draws them; `preprocess gather-train` and `gather-test` stop with one of these sentences per
+run (`tests/preprocess/test_alignment.py` provokes each):
 
 - *agrees best with the other repeats +5 clips (+10 s) away (r .., in step ..): wrong onset_s, or the recording is out of
   step with its movie* (of two showings the one that the stimulus contradicts; if it cannot be told, both)

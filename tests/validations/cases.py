@@ -339,7 +339,7 @@ def model_of_another_subject(folder: Path) -> None:
     vertices = np.arange(10)
     path = folder / "test.safetensors"
     write_tensors(
-        path, {"vertex": vertices}, provenance("preprocess gather", {}), subject="subject2",
+        path, {"vertex": vertices}, provenance("preprocess gather-test", {}), subject="subject2",
         vertex_hash=hash_vertices(vertices),
     )  # fmt: skip
     trained = {"subject": "subject1", "vertex_hash": hash_vertices(vertices + 1)}

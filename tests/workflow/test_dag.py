@@ -23,14 +23,15 @@ def expected_jobs(variants: int, chunks: int = 2, interpreted: int = 1) -> dict[
         "preprocess_locations": SUBJECTS,
         "preprocess_run": RUNS,
         "preprocess_select": SUBJECTS,
-        "preprocess_alignment": SUBJECTS,
-        "preprocess_gather": SUBJECTS,
+        "preprocess_alignment": SUBJECTS * 2,
+        "preprocess_gather_train": SUBJECTS,
+        "preprocess_gather_test": SUBJECTS,
         "preprocess_quality": SUBJECTS,
         "annotate_clips": MOVIES,
         **{
             f"embed_{kind}_{number}": 1
             for kind in ("images", "latents", "captions")
-            for number in range(MOVIES // 10)
+            for number in range(-(-TRAIN // 10) + -(-TEST // 10))
         },
         "embed_concepts": 1,
         "pretrain_fit": by_brain,
@@ -107,7 +108,7 @@ AFTER_DECODE = {"reconstruct_decode", "reconstruct_control"} | AFTER_VIDEOS
 AFTER_AREAS = {"interpret_areas", "interpret_maps", "report_page", "all"}
 AFTER_DECOUPLE = {"decouple_fit", "interpret_importance", "interpret_encoding"} | AFTER_AREAS | AFTER_DECODE
 AFTER_PRETRAIN = {"pretrain_fit"} | AFTER_DECOUPLE
-AFTER_GATHER = {"preprocess_gather", "evaluate_retrieval"} | AFTER_PRETRAIN
+AFTER_GATHER = {"preprocess_gather_train", "preprocess_gather_test", "evaluate_retrieval"} | AFTER_PRETRAIN
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ GIVEN_BY_PARAMETERS = {
     "{params.sources}": {"folder", "descriptions", "masks"},
     "{params.confounds}": {"confounds"},
     "{params.tail}": {"tail_s"},
+    "{params.test_runs}": {"test_runs"},
     "{params.left_out}": {"left_out"},
     "{params.mask}": {"mask"},
     "{params.cortex}": {

@@ -43,7 +43,10 @@ def test_cc2017_of_three_subjects(workflow: Workflow) -> None:
     shown = workflow.snakemake("-n", "-p", "--configfile", "config/cc2017.yaml", "--", *QUALITY).stdout
     assert "Run subject3/test2/9 is left out (study.exclude): recorded about 10 s behind" in shown
     assert "--left-out 'subject3/test2/9: recorded about 10 s behind" in shown
-    assert planned["cut_clips"] == 23 and planned["preprocess_gather"] == 3
+    assert (
+        planned["cut_clips"] == 23
+        and planned["preprocess_gather_train"] == planned["preprocess_gather_test"] == 3
+    )
     assert planned["pretrain_fit"] == 2 * 3 and planned["report_page"] == 1
     assert not [rule for rule in planned if rule.startswith("simulate")]
 
