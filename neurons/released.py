@@ -2,12 +2,14 @@
 
 ``subj0{1,2,3}_{train,test}_fmri.pt``: responses (clips, repeats, vertices), 4,320 x 2 and 1,200 x 10, without vertex ids.
 ``GT_{train,test}_3fps.pt``: frames (clips, 6, 3, 224, 224) in [0, 1]. ``GT_{train,test}_caption.pt``: a caption per clip.
-Clips are in the order of the movies, 240 each. The files are pickles; they are opened with ``weights_only``, which runs no
-code, and memory-mapped, since the frames alone are 15.6 GB.
+The NEURONS authors' ``qwen_annotation`` has a caption and tags per clip. Clips are in the order of the movies, 240 each. The
+``.pt`` files are pickles; they are opened with ``weights_only``, which runs no code, and memory-mapped, since the frames
+alone are 15.6 GB.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
@@ -20,6 +22,8 @@ from neurons.artifacts import InputError
 from neurons.study import COLUMNS
 
 RANGE_TOLERANCE = 1e-3
+ENTRY = ("idx", "caption", "tags")
+"""What an entry of a Qwen annotation file has."""
 
 
 def open_array(path: Path, dimensions: int) -> torch.Tensor:
@@ -43,22 +47,71 @@ def open_array(path: Path, dimensions: int) -> torch.Tensor:
     return array
 
 
-def open_captions(path: Path) -> list[str]:
-    """Captions in a ``.pt`` file.
+def open_descriptions(path: Path) -> pd.DataFrame:
+    """Captions of clips, and tags if there are any, in the order of the clips.
+
+    Parameters
+    ----------
+    path
+        A list of captions (NeuroClips' ``GT_*_caption.pt``), or of entries ``{idx, caption, tags}`` (the NEURONS authors'
+        Qwen annotation), in a ``.pt`` or ``.json`` file. ``idx`` counts clips from 0, in any order; ``tags`` are a list, or
+        one text with commas.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `caption`, and `tags` joined by ``|`` (empty where there are none); a row per clip.
 
     Raises
     ------
     InputError
-        If it holds anything but a list of texts, or some are empty.
+        If it holds anything else, captions are empty, or clips are missing or described twice.
     """
-    content = _load(path, mmap=False)
-    captions = list(content) if isinstance(content, list | tuple) else []
-    if not captions or not all(isinstance(text, str) for text in captions):
-        raise InputError(f"{path} holds a {type(content).__name__}; a list of captions is expected")
-    empty = [index for index, text in enumerate(captions) if text.strip() in ("", "None")]
-    if empty:
+    content = _read_json(path) if path.suffix == ".json" else _load(path, mmap=False)
+    entries = list(content) if isinstance(content, list | tuple) else []
+    if entries and all(isinstance(entry, str) for entry in entries):
+        table = pd.DataFrame({"idx": range(len(entries)), "caption": entries, "tags": ""})
+    elif entries and all(isinstance(entry, Mapping) and {*ENTRY} <= {*entry} for entry in entries):
+        table = pd.DataFrame([{name: entry[name] for name in ENTRY} for entry in entries])
+        table["tags"] = [_joined(tags, number, path) for number, tags in enumerate(table["tags"])]
+    else:
+        raise InputError(
+            f"{path} holds a {type(content).__name__} of {len(entries)} entries; a list of captions, or of entries with "
+            f"{', '.join(ENTRY)}, is expected"
+        )
+    numbers = pd.to_numeric(table["idx"], errors="coerce")
+    if sorted(numbers) != list(range(len(table))):
+        raise InputError(
+            f"{path} has {len(table)} entries, so that idx should be 0 to {len(table) - 1}, each once; "
+            f"it is {table['idx'].iloc[0]}, ..., {table['idx'].iloc[-1]}"
+        )
+    table = table.iloc[np.argsort(numbers.to_numpy())].reset_index(drop=True)
+    table["caption"] = table["caption"].map(lambda text: text.strip() if isinstance(text, str) else "")
+    empty = table.index[table["caption"].isin(["", "None"])]
+    if len(empty):
         raise InputError(f"{path}: {len(empty)} captions are empty, the first is that of clip {empty[0]}")
-    return [text.strip() for text in captions]
+    return table[["caption", "tags"]]
+
+
+def _joined(tags: object, number: int, path: Path) -> str:
+    listed = tags.split(",") if isinstance(tags, str) else tags
+    if not isinstance(listed, list | tuple) or not all(isinstance(tag, str) for tag in listed):
+        raise InputError(
+            f"{path}, entry {number}: tags are a {type(tags).__name__}; a list of texts is expected"
+        )
+    barred = [tag for tag in listed if "|" in tag]
+    if barred:
+        raise InputError(f"{path}, entry {number}: tags with the character | cannot be told apart: {barred}")
+    return "|".join(tag.strip() for tag in listed if tag.strip())
+
+
+def _read_json(path: Path) -> object:
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; fetch it from the data set McGregorW/NEURONS")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
 
 
 def _load(path: Path, mmap: bool) -> object:

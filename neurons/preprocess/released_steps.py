@@ -19,7 +19,7 @@ from neurons.artifacts import (
 )
 from neurons.console import logger
 from neurons.preprocess.locations import unknown_locations
-from neurons.released import open_array, open_captions, responses_of
+from neurons.released import open_array, open_descriptions, responses_of
 
 SPACE = "unknown"
 STANDARDISED = (0.5, 2.0)
@@ -112,12 +112,12 @@ def released_run(
 def released_captions(*, array: Path, runs: Path, folder: Path, split: str, clip_s: float = 2.0) -> None:
     """Write released captions as the tables that the back end `table` of `annotate` reads, one per movie.
 
-    Tags and masks are not among the released arrays of NeuroClips; `tags` is left empty.
+    NeuroClips released captions alone: `tags` is left empty. The NEURONS authors' Qwen annotation has tags.
 
     Parameters
     ----------
     array
-        ``GT_train_caption.pt`` or ``GT_test_caption.pt``.
+        ``GT_train_caption.pt`` or ``GT_test_caption.pt``, or a file of ``qwen_annotation`` (``.pt`` or ``.json``).
     runs
         Run table of the released arrays (says which clips are whose).
     folder
@@ -127,17 +127,17 @@ def released_captions(*, array: Path, runs: Path, folder: Path, split: str, clip
     clip_s
         Length of a clip, in s.
     """
-    captions = open_captions(array)
+    described = open_descriptions(array)
     table = read_table(runs, ["split", "movie", "first_clip", "clips"])
     movies = table[table["split"] == split].drop_duplicates("movie")
-    if movies.empty or int(movies["clips"].sum()) != len(captions):
+    if movies.empty or int(movies["clips"].sum()) != len(described):
         raise InputError(
-            f"{array} has {len(captions)} captions; the {split} movies of {runs} have {int(movies['clips'].sum())} clips"
+            f"{array} has {len(described)} captions; the {split} movies of {runs} have {int(movies['clips'].sum())} clips"
         )
     for row in movies.itertuples():
         first, count = int(str(row.first_clip)), int(str(row.clips))
         starts = np.arange(count) * clip_s
-        own = captions[first : first + count]
-        rows = pd.DataFrame({"start_s": starts, "end_s": starts + clip_s, "caption": own, "tags": ""})
+        own = described.iloc[first : first + count].reset_index(drop=True)
+        rows = pd.concat([pd.DataFrame({"start_s": starts, "end_s": starts + clip_s}), own], axis=1)
         made_by = provenance("preprocess released_captions", {"captions": array})
         write_table(folder / f"{row.movie}_captions.tsv", rows, made_by)
