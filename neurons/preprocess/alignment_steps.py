@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
@@ -120,13 +121,33 @@ def _candidates(vertices: pd.DataFrame) -> np.ndarray:
 
 
 def movie_features(frames: list[Path], order: int) -> dict[str, np.ndarray]:
-    """Features of the picture, (clips, K), of each movie, standardised like responses."""
-    features = {}
+    """Features of the picture, (clips, K), of each movie, standardised like responses.
+
+    Raises
+    ------
+    InputError
+        If two movies show the same pictures.
+    """
+    features: dict[str, np.ndarray] = {}
     for path in frames:
         file = TensorFile(path)
         movie = file.clip_ids[0].rpartition(":")[0]
         features[movie] = like_responses(picture_features(file["frames"]), order)
+    _refuse_copies(features)
     return features
+
+
+def _refuse_copies(features: dict[str, np.ndarray]) -> None:
+    copies = [
+        f"{first} and {second}"
+        for first, second in combinations(features, 2)
+        if features[first].any() and np.array_equal(features[first], features[second])
+    ]
+    if copies:
+        raise InputError(
+            f"movies show the same pictures: {', '.join(copies)}. One file lies under two names, or one movie is named in "
+            "the place of another; correct the column `stimulus` of the run table."
+        )
 
 
 def _split(repeats: list[Run], training: set[str]) -> str:

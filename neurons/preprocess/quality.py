@@ -16,7 +16,7 @@ TOP_VERTICES = 1000
 TOP_AREAS = 20
 FACTS = (
     "kind", "split", "movie", "repeat", "clips", "volumes", "header_repetition_time_s", "tsnr",
-    "framewise_displacement_mm", "constant", "spikes",
+    "framewise_displacement_mm", "constant", "faint", "spikes",
     "spike_clips",
 )  # fmt: skip
 FROM_ALIGNMENT = (
@@ -93,7 +93,7 @@ def run_table(
             whole |= _medians(mean_correlation(total, len(repeats)), groups)
         rows.append(whole)
     table = pd.DataFrame(rows, columns=[*FACTS, *groups])
-    whole_numbers = ["repeat", "volumes", "constant", "spikes", "spike_clips"]
+    whole_numbers = ["repeat", "volumes", "constant", "faint", "spikes", "spike_clips"]
     table[whole_numbers] = table[whole_numbers].astype("Int64")
     checked = alignment[["movie", "repeat", *FROM_ALIGNMENT]].astype({"repeat": "Int64"})
     table = table.merge(checked, on=["movie", "repeat"], how="left")
@@ -118,6 +118,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "tsnr": facts["tsnr"],
         "framewise_displacement_mm": facts["framewise_displacement_mm"],
         "constant": facts["constant"],
+        "faint": facts["faint"],
         "spikes": facts["spikes"],
         "spike_clips": len(facts["spike_clips"]),
     }

@@ -90,7 +90,7 @@ def released_run(
         )
     facts: dict[str, Any] = {
         "volumes": len(identities), "first_volume": 0, "header_repetition_time_s": None, "onset_s": None, "tsnr": None,
-        "framewise_displacement_mm": None, "constant": int((~valid).sum()), "spikes": 0, "spike_clips": [],
+        "framewise_displacement_mm": None, "constant": int((~valid).sum()), "faint": 0, "spikes": 0, "spike_clips": [],
     }  # fmt: skip
     source = hash_bytes(np.ascontiguousarray(values).data.cast("B"))
     # The array is identified by the rows that were read: hashing all of it for every run would take hours.

@@ -9,6 +9,9 @@ from neurons.artifacts import InputError
 CONSTANT = 1e-6
 """A vertex whose SD after detrending is below this share of its largest value holds rounding errors only."""
 
+FAINT = 0.01
+"""Share of the median SD below which a vertex hardly changes."""
+
 ROBUST_SD = 1.4826
 """SD of a normal distribution, in median absolute deviations."""
 
@@ -31,7 +34,7 @@ def polynomial_basis(volumes: int, order: int) -> np.ndarray:
     return basis
 
 
-def standardise(courses: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray]:
+def standardise(courses: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Remove a polynomial from each time course and divide by the sample SD (n - 1), **in place**.
 
     Needs as much memory again as `courses` (a run of the real study: 57 MB) for the fitted polynomials.
@@ -46,7 +49,8 @@ def standardise(courses: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray
     Returns
     -------
     tuple
-        `valid`, bool (vertices,): not constant; `tsnr`, float32 (vertices,): mean over SD after detrending, 0 if not valid.
+        `valid`, bool (vertices,): not constant; `tsnr`, float32 (vertices,): mean over SD after detrending, 0 if not valid;
+        `sd`, float32 (vertices,): that SD.
     """
     volumes = courses.shape[1]
     basis = polynomial_basis(volumes, order).astype(np.float32)
@@ -57,7 +61,24 @@ def standardise(courses: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray
     sd = np.sqrt(np.einsum("vt,vt->v", courses, courses) / (volumes - 1))
     valid = sd > CONSTANT * scale
     courses *= np.divide(1, sd, out=np.zeros_like(sd), where=valid)[:, None]
-    return valid, np.divide(mean, sd, out=np.zeros_like(sd), where=valid)
+    return valid, np.divide(mean, sd, out=np.zeros_like(sd), where=valid), sd
+
+
+def faint(sd: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Vertices that change, but less than a hundredth as much as the typical one: rounding or interpolation, no recording.
+
+    Parameters
+    ----------
+    sd, valid
+        Of all vertices of a run, from `standardise`.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, (vertices,).
+    """
+    typical = float(np.median(sd[valid])) if valid.any() else 0.0
+    return valid & (sd < FAINT * typical)
 
 
 def spikes(courses: np.ndarray, threshold: float = 6.0) -> np.ndarray:

@@ -25,12 +25,12 @@ from neurons.preprocess.images import VolumeRun, open_volume_run
 from neurons.preprocess.locations import VOXEL_COLUMNS, cortex_locations, voxel_locations
 from neurons.preprocess.runs import Run, by_movie
 from neurons.preprocess.settings import Preprocess, Volume
-from neurons.preprocess.standardise import spikes, standardise
+from neurons.preprocess.standardise import faint, spikes, standardise
 from neurons.preprocess.timing import Timing, clip_courses, clip_weights
 
 LARGE_MOVEMENT_MM = 0.5
 SPIKE_VOLUME = 0.01
-"""Share of vertices that must spike together for a volume to be listed."""
+"""Share of vertices that must spike together for a clip to be listed."""
 
 
 def locations(*, subject: str, space: str, settings: Volume, locations: Path) -> None:
@@ -129,10 +129,23 @@ def run(
         table = read_confounds(confounds, settings.confounds, bold_run.volumes)
         regress_out(measured, table, settings.detrend_order)
     courses = clip_courses(measured, weights)
-    valid, tsnr = standardise(courses, settings.detrend_order)
-    spiking = spikes(courses)
+    valid, tsnr, sd = standardise(courses, settings.detrend_order)
+    spiking, weak = spikes(courses), faint(sd, valid)
+    spike_clips = np.flatnonzero(spiking.mean(axis=0) > SPIKE_VOLUME).tolist()
     if not valid.all():
         logger.warning("run %s: %d vertices are constant and will not be used", name, (~valid).sum())
+    if weak.any():
+        logger.warning(
+            "run %s: %d vertices change less than a hundredth as much as the typical one", name, weak.sum()
+        )
+    if spike_clips:
+        logger.warning(
+            "run %s: at %d of %d clips more than 1 %% of the vertices are over 6 robust SD from their mean: clips %s",
+            name,
+            len(spike_clips),
+            len(identities),
+            ", ".join(map(str, spike_clips)),
+        )
     moved_mm = None if confounds is None else framewise_displacement(confounds)
     if moved_mm is not None and moved_mm > LARGE_MOVEMENT_MM:
         logger.warning("run %s: the head moved by %.2f mm from volume to volume, on average", name, moved_mm)
@@ -143,9 +156,10 @@ def run(
         "onset_s": onset_s,
         "tsnr": float(np.median(tsnr[valid])) if valid.any() else 0.0,
         "constant": int((~valid).sum()),
+        "faint": int(weak.sum()),
         "spikes": int(spiking.sum()),
         "framewise_displacement_mm": moved_mm,
-        "spike_clips": np.flatnonzero(spiking.mean(axis=0) > SPIKE_VOLUME).tolist(),
+        "spike_clips": spike_clips,
     }
     parameters = {
         **settings.model_dump(mode="json", exclude={"selection", "volume", "alignment"}),

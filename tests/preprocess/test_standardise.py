@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from neurons.artifacts import InputError
-from neurons.preprocess.standardise import polynomial_basis, spikes, standardise
+from neurons.preprocess.standardise import faint, polynomial_basis, spikes, standardise
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_equals_polyfit_and_zscore(courses: np.ndarray, order: int) -> None:
         residual = course - np.polyval(np.polyfit(time, course, order), time)
         expected.append(scipy.stats.zscore(residual, ddof=1))
     result = courses.copy()
-    valid, _ = standardise(result, order)
+    valid, _, _ = standardise(result, order)
     assert valid.all()
     np.testing.assert_allclose(result, expected, atol=1e-5)
 
@@ -54,7 +54,7 @@ def test_constant_and_purely_drifting_vertices_are_not_valid(courses: np.ndarray
     courses[3] = 0
     courses[7] = 10000
     courses[11] = 10000 + 2 * np.arange(240)
-    valid, tsnr = standardise(courses, 4)
+    valid, tsnr, _ = standardise(courses, 4)
     assert np.flatnonzero(~valid).tolist() == [3, 7, 11]
     assert not courses[~valid].any() and not tsnr[~valid].any()
     assert np.isfinite(courses).all()
@@ -63,8 +63,20 @@ def test_constant_and_purely_drifting_vertices_are_not_valid(courses: np.ndarray
 def test_tsnr_is_mean_over_sd(courses: np.ndarray) -> None:
     random = np.random.default_rng(0)
     white = (5000 + 50 * random.standard_normal((200, 240))).astype(np.float32)
-    _, tsnr = standardise(white, 0)
+    _, tsnr, sd = standardise(white, 0)
     assert np.median(tsnr) == pytest.approx(100, rel=0.02)
+    assert np.median(sd) == pytest.approx(50, rel=0.02)
+
+
+def test_vertices_that_hardly_change_are_faint_and_constant_ones_are_not(courses: np.ndarray) -> None:
+    random = np.random.default_rng(0)
+    courses = (5000 + 50 * random.standard_normal((200, 240))).astype(np.float32)
+    courses[3] = 5000
+    courses[7] = 5000 + (courses[7] - 5000) / 150
+    courses[9] = 5000 + (courses[9] - 5000) / 50
+    valid, _, sd = standardise(courses, 4)
+    assert np.flatnonzero(faint(sd, valid)).tolist() == [7]
+    assert not faint(np.zeros(5, np.float32), np.zeros(5, bool)).any()
 
 
 def test_a_vertex_does_not_depend_on_the_others(courses: np.ndarray) -> None:

@@ -18,6 +18,7 @@ from nibabel.cifti2 import BrainModelAxis
 from neurons.artifacts import TensorFile, hash_vertices, provenance, write_tensors
 from neurons.config import Study
 from neurons.preprocess import atlas, cc2017, selection_steps
+from neurons.preprocess.alignment_steps import movie_features
 from neurons.preprocess.index_steps import index_cc2017
 from neurons.preprocess.runs import by_movie
 from neurons.preprocess.settings import Preprocess
@@ -207,6 +208,28 @@ def constant_vertices(folder: Path) -> None:
     )
 
 
+@case("preprocess run", "warning")
+def faint_vertices(folder: Path) -> None:
+    """Vertices hardly change, as rounding makes them."""
+
+    def hardly(data: np.ndarray) -> np.ndarray:
+        data[:, 100:107] = 10_000 + (data[:, 100:107] - 10_000) / 200
+        return data
+
+    files.preprocess(folder, files.change(files.bold(folder), hardly))
+
+
+@case("preprocess run", "warning")
+def spikes_in_one_volume(folder: Path) -> None:
+    """One volume is far from the others in many vertices, as after a jolt."""
+
+    def jolt(data: np.ndarray) -> np.ndarray:
+        data[10, ::20] += 3_000
+        return data
+
+    files.preprocess(folder, files.change(files.bold(folder), jolt))
+
+
 def _parts() -> tuple[BrainModelAxis, BrainModelAxis, BrainModelAxis]:
     axis = grayordinate_axis()
     return axis[atlas.LEFT], axis[atlas.RIGHT], axis[atlas.CORTEX :]
@@ -328,6 +351,17 @@ def _select(folder: Path, runs: list[Path]) -> None:
 
 
 @case("preprocess select", "error")
+def movie_under_two_names(folder: Path) -> None:
+    """A movie's file lies under two names."""
+    pictures = np.random.default_rng(0).integers(0, 255, (files.CLIPS, 6, 16, 16, 3), np.uint8)
+    frames = [folder / f"{movie}_frames.safetensors" for movie in ("seg1", "seg2", "seg3")]
+    for path, content in zip(frames, (pictures, pictures[::-1], pictures), strict=True):
+        ids = [f"{path.name.split('_')[0]}:{index}" for index in range(files.CLIPS)]
+        write_tensors(path, {"frames": np.ascontiguousarray(content)}, provenance("cut clips", {}), ids)
+    movie_features(frames, 4)
+
+
+@case("preprocess select", "error")
 def run_of_another_subject(folder: Path) -> None:
     """A run is of another subject."""
     by_movie([files.preprocess(folder, files.bold(folder))], "subject2")
@@ -443,6 +477,12 @@ def ten_bits(folder: Path) -> None:
 def full_range(folder: Path) -> None:
     """Full colour range."""
     files.cut_movie(files.movie(folder, pixel_format="yuvj420p"))
+
+
+@case("cut clips", "error")
+def repeated_time_stamps(folder: Path) -> None:
+    """Frames have the same presentation time."""
+    files.cut_movie(files.halting(files.movie(folder)))
 
 
 @case("cut clips", "warning")

@@ -135,6 +135,22 @@ def movie(
     return path
 
 
+def halting(path: Path) -> Path:
+    """A copy, as Matroska, in which every tenth frame has the presentation time of the one before."""
+    copy = path.with_suffix(".mkv")
+    with av.open(str(path)) as source, av.open(str(copy), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.pts is not None]
+        step = sorted(packet.pts for packet in packets)[1]
+        for packet in packets:
+            packet.stream = stream
+            packet.dts -= step  # must rise, and may not be later than what is shown
+            if packet.pts // step % 10 == 9:
+                packet.pts -= step
+            target.mux(packet)
+    return copy
+
+
 def cut_movie(path: Path) -> None:
     """Cut a movie into clips."""
     folder = path.parent
