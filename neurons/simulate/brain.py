@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from neurons.artifacts import seed_for
-from neurons.simulate.cortex import N_CORTEX, Cortex, smoother, sphere_positions
+from neurons.preprocess import atlas
+from neurons.simulate.cortex import Cortex, sphere_positions
 from neurons.simulate.features import COLOUR_GRID, GRID, N_FEATURES, SIZES, columns, stimulus_features
 from neurons.simulate.fields import Fields, field_weights, receptive_fields
 from neurons.simulate.haemodynamics import feature_times, sample_volumes
@@ -39,7 +40,7 @@ def roles_of(cortex: Cortex) -> NDArray[np.str_]:
 
 def smooth_maps(rng: np.random.Generator, count: int, neighbours: csr_array) -> NDArray[np.float32]:
     """Smooth random maps on the cortex with mean 0 and SD 1, (59412, count)."""
-    maps = rng.standard_normal((N_CORTEX, count), dtype=np.float32)
+    maps = rng.standard_normal((atlas.CORTEX, count), dtype=np.float32)
     for _ in range(SMOOTHING_STEPS):
         maps = neighbours @ maps
     return np.asarray((maps - maps.mean(axis=0)) / maps.std(axis=0), np.float32)
@@ -58,7 +59,7 @@ def preferences(seed: int, subject: str, neighbours: csr_array) -> dict[str, NDA
     common = smooth_maps(np.random.default_rng(seed_for(seed, "simulate", "preferences")), total, neighbours)
     rng = np.random.default_rng(seed_for(seed, "simulate", "preferences", subject))
     own = smooth_maps(rng, total, neighbours)
-    vertex = rng.standard_normal((N_CORTEX, total), dtype=np.float32)
+    vertex = rng.standard_normal((atlas.CORTEX, total), dtype=np.float32)
     preferred = np.asarray(
         SHARED_WEIGHT * common + PERSONAL_WEIGHT * own + VERTEX_WEIGHT * vertex, np.float32
     )
@@ -75,7 +76,7 @@ def feature_weights(
     the caption by one preference per feature.
     """
     blocks, colour_blocks = field_weights(fields, GRID), field_weights(fields, COLOUR_GRID)
-    weights = np.zeros((N_CORTEX, N_FEATURES), np.float32)
+    weights = np.zeros((atlas.CORTEX, N_FEATURES), np.float32)
     for group, columns_of_group in columns().items():
         liked = preferred[group]
         if group == "opponent_colour":
@@ -113,9 +114,9 @@ def draw_signal(
     rng: np.random.Generator, roles: NDArray[np.str_], neighbours: csr_array, subject_signal: float
 ) -> NDArray[np.float32]:
     """Ratio of evoked to noise SD of each vertex: log-normal over the responsive vertices, 0 elsewhere."""
-    spread = (smooth_maps(rng, 1, neighbours)[:, 0] + rng.standard_normal(N_CORTEX)) / np.sqrt(2)
+    spread = (smooth_maps(rng, 1, neighbours)[:, 0] + rng.standard_normal(atlas.CORTEX)) / np.sqrt(2)
     median = np.array([ROLES[role].median_signal if role != "none" else 0.0 for role in roles.tolist()])
-    responsive = rng.random(N_CORTEX) < RESPONSIVE_SHARE
+    responsive = rng.random(atlas.CORTEX) < RESPONSIVE_SHARE
     signal = np.minimum(median * np.exp(SIGNAL_SPREAD * spread), LARGEST_SIGNAL)
     return (signal * responsive * subject_signal).astype(np.float32)
 
@@ -135,7 +136,7 @@ def simulate_brain(seed: int, subject: str, subject_signal: float, cortex: Corte
         respond), signal (SD of the evoked response over SD of the noise), field_x, field_y, field_size,
         features (indices) and weights (of raw features, such that the evoked SD equals `signal`).
     """
-    neighbours = smoother()
+    neighbours = atlas.smoother()
     roles = roles_of(cortex)
     rng = np.random.default_rng(seed_for(seed, "simulate", "brain", subject))
     signal = draw_signal(rng, roles, neighbours, subject_signal)
@@ -149,7 +150,7 @@ def simulate_brain(seed: int, subject: str, subject_signal: float, cortex: Corte
     rows = np.split(np.arange(sparse.nnz), sparse.indptr[1:-1])
     return pd.DataFrame(
         {
-            "grayordinate": np.arange(N_CORTEX),
+            "grayordinate": np.arange(atlas.CORTEX),
             "area": cortex.area,
             "hemisphere": cortex.hemisphere,
             "role": np.where(signal > 0, roles, "none"),

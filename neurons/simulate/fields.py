@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neurons.simulate.cortex import N_CORTEX, Cortex
+from neurons.preprocess import atlas
+from neurons.simulate.cortex import Cortex
 from neurons.simulate.roles import AREA_ROLES, ROLES
 
 SMALLEST_WEIGHT = 0.02
@@ -39,9 +40,9 @@ def receptive_fields(
     jitter
         (59412, 2) smooth maps with SD 1 that move the centres of one person.
     """
-    x = np.full(N_CORTEX, 0.5, np.float32)
-    y = np.full(N_CORTEX, 0.5, np.float32)
-    size = np.full(N_CORTEX, 0.5, np.float32)
+    x = np.full(atlas.CORTEX, 0.5, np.float32)
+    y = np.full(atlas.CORTEX, 0.5, np.float32)
+    size = np.full(atlas.CORTEX, 0.5, np.float32)
     for area in np.unique(cortex.area[roles != "none"]):
         role = ROLES[AREA_ROLES[str(area)]]
         for hemisphere, first in (("left", 0.5), ("right", 0.0)):

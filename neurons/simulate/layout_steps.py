@@ -16,8 +16,8 @@ import torch
 
 from neurons.artifacts import InputError, TensorFile, atomic, read_table
 from neurons.console import track
+from neurons.preprocess import atlas
 from neurons.simulate import other_layouts as layout
-from neurons.simulate.cortex import N_CORTEX
 from neurons.study import COLUMNS, natural_key
 
 
@@ -98,7 +98,7 @@ def _write_scan(run: Scan, bold: Path, folder: Path, space: str, repetition_time
         _link(bold, derived / f"{name}.dtseries.nii")
     else:
         name = f"{stem}_space-{layout.VOLUME_SPACE}_desc-preproc_bold"
-        cortex = np.asarray(image.dataobj[:, :N_CORTEX], np.float32)
+        cortex = np.asarray(image.dataobj[:, : atlas.CORTEX], np.float32)
         _save(derived / f"{name}.nii.gz", layout.volume_image(cortex, repetition_time_s))
     (derived / f"{name}.json").write_text(layout.sidecar(repetition_time_s))
 

@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from neurons.artifacts import seed_for
-from neurons.simulate.cortex import N_CORTEX, load_cortex
+from neurons.preprocess import atlas
+from neurons.simulate.cortex import load_cortex
 from neurons.simulate.runs import artefact_courses
 
 GRID = (42, 40, 36)
@@ -35,7 +36,7 @@ def scan_stem(subject: str, run: int) -> str:
 def volume_image(cortex: NDArray[np.float32], repetition_time_s: float) -> nib.Nifti1Image:
     """A 4-D image of responses (volumes, 59412), each grayordinate in its voxel."""
     data = np.zeros((int(np.prod(GRID)), len(cortex)), np.float32)
-    data[:N_CORTEX] = cortex.T
+    data[: atlas.CORTEX] = cortex.T
     image = nib.Nifti1Image(data.reshape(*GRID, len(cortex)), AFFINE)
     image.header.set_zooms((VOXEL_MM, VOXEL_MM, VOXEL_MM, repetition_time_s))
     image.header.set_xyzt_units("mm", "sec")
@@ -49,7 +50,7 @@ def atlas_image() -> tuple[nib.Nifti1Image, pd.DataFrame]:
     names = [f"{sides[side]}_{area}" for side, area in zip(cortex.hemisphere, cortex.area, strict=True)]
     labels, numbers = np.unique(names, return_inverse=True)
     data = np.zeros(int(np.prod(GRID)), np.int16)
-    data[:N_CORTEX] = numbers + 1
+    data[: atlas.CORTEX] = numbers + 1
     table = pd.DataFrame({"index": np.arange(1, len(labels) + 1), "name": labels})
     return nib.Nifti1Image(data.reshape(GRID), AFFINE), table
 

@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from neurons.artifacts import seed_for
+from neurons.preprocess import atlas
 from neurons.simulate.brain import FEATURE_STEP_S, weight_matrix
-from neurons.simulate.cortex import N_GRAYORDINATES
 from neurons.simulate.features import stimulus_features
 from neurons.simulate.haemodynamics import feature_times, n_volumes, sample_volumes
 from neurons.simulate.movies import TimedScene
@@ -111,14 +111,14 @@ def measured_run(seed: int, subject: str, run: str, evoked: NDArray[np.float32])
     """
     volumes = len(evoked)
     person = np.random.default_rng(seed_for(seed, "simulate", "scanner", subject))
-    intensity = MEAN_INTENSITY * (1 + 0.15 * person.standard_normal(N_GRAYORDINATES, dtype=np.float32))
-    noise_sd = NOISE_SD * np.exp(0.3 * person.standard_normal(N_GRAYORDINATES, dtype=np.float32))
-    loadings = ARTEFACT_SD * person.standard_normal((N_ARTEFACTS, N_GRAYORDINATES), dtype=np.float32)
+    intensity = MEAN_INTENSITY * (1 + 0.15 * person.standard_normal(atlas.GRAYORDINATES, dtype=np.float32))
+    noise_sd = NOISE_SD * np.exp(0.3 * person.standard_normal(atlas.GRAYORDINATES, dtype=np.float32))
+    loadings = ARTEFACT_SD * person.standard_normal((N_ARTEFACTS, atlas.GRAYORDINATES), dtype=np.float32)
     rng = np.random.default_rng(seed_for(seed, "simulate", "run", subject, run))
     gain = np.float32(np.exp(GAIN_SD * rng.standard_normal()))
     offset = np.float32(1 + 0.02 * rng.standard_normal())
-    signal = autocorrelated_noise(rng, volumes, N_GRAYORDINATES)
-    signal += drift(rng, volumes, N_GRAYORDINATES)
+    signal = autocorrelated_noise(rng, volumes, atlas.GRAYORDINATES)
+    signal += drift(rng, volumes, atlas.GRAYORDINATES)
     signal += artefact_courses(rng, volumes) @ loadings
     spikes = (rng.random(volumes) < SPIKE_PROBABILITY) * SPIKE_SD * rng.choice([-1.0, 1.0], volumes)
     signal += spikes[:, None].astype(np.float32)

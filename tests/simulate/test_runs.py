@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from neurons.artifacts import InputError
+from neurons.preprocess import atlas
 from neurons.simulate import steps
 from neurons.simulate.annotations import scene_table
-from neurons.simulate.cortex import N_GRAYORDINATES
 from neurons.simulate.design import simulated_runs
 from neurons.simulate.features import columns
 from neurons.simulate.movies import sample_timeline
@@ -87,7 +87,7 @@ def test_repeats_correlate_the_more_the_stronger_the_signal() -> None:
 
 def test_intensities_are_those_of_a_scanner() -> None:
     run = measured_run(0, "subject1", "seg1/1", np.zeros((20, 10), np.float32))
-    assert run.shape == (20, N_GRAYORDINATES) and run.dtype == np.float32
+    assert run.shape == (20, atlas.GRAYORDINATES) and run.dtype == np.float32
     assert np.median(run) == pytest.approx(10_000, rel=0.1) and run.min() > 0
 
 
@@ -143,9 +143,9 @@ def make_run(folder: Path, repeat: int, name: str = "run") -> Path:
 def test_a_run_is_a_dense_time_series_as_hcp_writes_it(tmp_path: Path) -> None:
     image = nib.load(make_run(tmp_path, 1))
     series, grayordinates = (image.header.get_axis(axis) for axis in (0, 1))
-    assert image.shape == (17, N_GRAYORDINATES) and image.get_data_dtype() == np.float32
+    assert image.shape == (17, atlas.GRAYORDINATES) and image.get_data_dtype() == np.float32
     assert (series.step, series.unit, series.size) == (2.0, "SECOND", 17)
-    assert len(grayordinates) == N_GRAYORDINATES
+    assert len(grayordinates) == atlas.GRAYORDINATES
     assert image.nifti_header.get_intent()[0] == "ConnDenseSeries"
     assert np.isfinite(np.asarray(image.dataobj)).all()
 
