@@ -54,7 +54,10 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
         "neurons.annotate.steps": ("clips",),
     },
     "embed": {"neurons.embed.steps": ("images", "latents", "captions", "concepts")},
-    "pretrain": {"neurons.pretrain.steps": ("fit",)},
+    "pretrain": {
+        "neurons.pretrain.steps": ("fit",),
+        "neurons.pretrain.import_steps": ("import_checkpoint",),
+    },
     "decouple": {"neurons.decouple.steps": ("fit",)},
     "reconstruct": {
         "neurons.reconstruct.steps": ("decode", "control", "videos"),

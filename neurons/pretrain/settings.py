@@ -29,8 +29,13 @@ class Pretrain(Section):
         description="closed_form: cross-validated ridge to principal components of the features, frozen, and a "
         "start of the other layers at the linear decoding; trained: by gradient descent (the paper)",
     )
+    backbone: Literal["residual", "mindeye2"] = Field(
+        "residual",
+        description="blocks after the ridge: residual MLP blocks; or what the blocks of MindEye2 and of the released "
+        "NEURONS compute (each adds a learned number), for their weights",
+    )
     hidden_width: Count = Field(128, description="width after the ridge (paper scale: 4096)")
-    blocks: Natural = Field(2, description="residual MLP blocks of the backbone (paper scale: 4)")
+    blocks: Natural = Field(2, description="blocks of the backbone (paper scale: 4)")
     dropout: Fraction = Field(0.15, description="dropout of backbone and ridge output")
     ridge_weight_decay: Annotated[float, Field(ge=0)] = Field(
         0.01, description="AdamW weight decay of a trained ridge, which has most of the weights"

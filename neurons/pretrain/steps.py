@@ -166,4 +166,5 @@ def _sizes(settings: Pretrain, data: Responses, targets: Targets) -> BrainSizes:
         channels=channels,
         text=targets.text.shape[0],
         residual_projector=settings.ridge == "closed_form",
+        backbone=settings.backbone,
     )
