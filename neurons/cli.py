@@ -118,6 +118,11 @@ def build() -> App:
     app.command(
         "neurons.workflow.status:status", name="status", help="Say what is done, stale and missing, and why."
     )
+    app.command(
+        "neurons.workflow.parameters:parameters",
+        name="parameters",
+        help="Count the weights that a configuration trains, and the memory that they take.",
+    )
     return app
 
 

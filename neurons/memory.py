@@ -15,9 +15,9 @@ _RECOMPUTE = ContextVar("recompute", default=False)
 
 
 @contextmanager
-def low_memory(on: bool) -> Iterator[None]:
-    """Within the block, parts that are run by `remember_less` keep their inputs only; results are the same."""
-    token = _RECOMPUTE.set(on)
+def remembering(less: bool) -> Iterator[None]:
+    """With `less`, parts that are run by `remember_less` keep their inputs only within the block; results are the same."""
+    token = _RECOMPUTE.set(less)
     try:
         yield
     finally:
@@ -25,7 +25,7 @@ def low_memory(on: bool) -> Iterator[None]:
 
 
 def remember_less(part: nn.Module, *inputs: Any) -> Tensor:
-    """``part(*inputs)``; under `low_memory` its activations are dropped and computed again in the backward pass."""
+    """``part(*inputs)``; where less is remembered, its activations are computed again in the backward pass."""
     if _RECOMPUTE.get() and torch.is_grad_enabled():
         return checkpoint(part, *inputs, use_reentrant=False)
     return part(*inputs)

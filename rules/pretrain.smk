@@ -30,11 +30,12 @@ rule pretrain_fit:
         validation_movies=CONFIG.study.validation_movies,
         checkpoints=f"{R}/pretrain/{{variant}}/{{subject}}/checkpoints",
         compute=COMPUTE,
+        memory=MEMORY,
     message:
         "Train the brain model of {wildcards.subject}, variant {wildcards.variant}"
     shell:
         "python -m neurons pretrain fit --subject {wildcards.subject} --variant {wildcards.variant}"
         " --responses {input.responses:q} --image-tokens {input.image_tokens:q} --text {input.text:q}"
-        " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.compute}"
+        " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.compute}{params.memory}"
         " --checkpoints {params.checkpoints:q} --model {output.model:q} --log {output.log:q}"
         " --summary {output.summary:q} 2> {log:q}"

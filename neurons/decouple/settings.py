@@ -56,6 +56,11 @@ class Decouple(Section):
     decoder_width: Count = Field(
         32, description="channels of the text-driven video decoder (paper scale: 512)"
     )
+    prior: Literal["paired", "mindeye2"] = Field(
+        "paired",
+        description="network of the prior: each brain token beside the noisy token of its place; or MindEye2's, twice as "
+        "long a sequence, with its noise levels, for its weights",
+    )
     prior_blocks: Count = Field(2, description="transformer blocks of the prior (paper scale: 6)")
     prior_steps: Count = Field(10, description="sampling steps of the prior (released: 100)")
     prefix_tokens: Count = Field(

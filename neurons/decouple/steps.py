@@ -30,6 +30,7 @@ from neurons.decouple.settings import Decouple
 from neurons.decouple.start import load_tokenizer, new_decoupler
 from neurons.decouple.validation import validation_scores
 from neurons.devices import choose_device, choose_dtype, use_threads
+from neurons.memory import remembering
 from neurons.pretrain.data import read_responses, split_movies
 from neurons.pretrain.features import Features
 from neurons.pretrain.store import check_vertices, load_brain_model, read_held_out
@@ -60,6 +61,7 @@ def fit(
     device: str = "auto",
     precision: str = "auto",
     threads: int = 1,
+    low_memory: bool = False,
     checkpoints: Path,
     model: Path,
     log: Path,
@@ -106,6 +108,8 @@ def fit(
         auto, fp32 or bf16.
     threads
         CPU threads.
+    low_memory
+        Compute activations again in the backward pass instead of keeping them; the result is the same.
     checkpoints
         Folder that a killed run continues from; removed when the model is written.
     model
@@ -161,27 +165,28 @@ def fit(
     brain = compute_brain_tokens(encoder.to(place), data, read_held_out(brain_model), held_out)
     mean, scale = encoder.token_mean, encoder.token_scale
     network = new_decoupler(settings, encoder.cpu(), brain, columns, texts, train_clips).to(place)
-    history = train(
-        network,
-        Decoupling(
+    with remembering(less=low_memory):
+        history = train(
             network,
-            brain,
-            columns,
-            texts,
-            train_clips,
-            held_out,
-            data.clip_ids,
-            settings,
-            lambda tokens: (tokens - mean) / scale,
-        ),
-        settings.optimiser,
-        parameter_groups(network, {"": settings.optimiser.weight_decay}),
-        seed=settings.seed,
-        device=place,
-        dtype=dtype,
-        folder=checkpoints,
-        fingerprint=fingerprint_of(made_by, files, device=place.type, dtype=dtype),
-    )
+            Decoupling(
+                network,
+                brain,
+                columns,
+                texts,
+                train_clips,
+                held_out,
+                data.clip_ids,
+                settings,
+                lambda tokens: (tokens - mean) / scale,
+            ),
+            settings.optimiser,
+            parameter_groups(network, {"": settings.optimiser.weight_decay}),
+            seed=settings.seed,
+            device=place,
+            dtype=dtype,
+            folder=checkpoints,
+            fingerprint=fingerprint_of(made_by, files, device=place.type, dtype=dtype),
+        )
     if settings.calibrate_masks:
         seeds = prior_seeds(settings.seed, split.validation)
         truth = columns["masks"].of(held_out)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from neurons.memory import remember_less
 from neurons.published.backbone import ScalarMixer
 
 
@@ -184,7 +185,7 @@ class BrainModel(nn.Module):
         """Brain tokens e_i (B, N, C) of hidden features (B, hidden)."""
         refined = self.backbone(self.drop(hidden))
         tokens = self.unfold(refined).unflatten(1, (self.sizes.tokens, self.sizes.channels))
-        projected = self.projector(tokens)
+        projected = remember_less(self.projector, tokens)
         return tokens + projected if self.sizes.residual_projector else projected
 
     def embed(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,6 +9,7 @@ import torch
 
 from neurons.artifacts import TensorFile, locate, provenance, seed_for, write_json, write_table
 from neurons.devices import choose_device, choose_dtype, use_threads
+from neurons.memory import remembering
 from neurons.pretrain.closed_form import solve_ridge
 from neurons.pretrain.data import (
     HiddenInputs,
@@ -38,6 +39,7 @@ def fit(
     device: str = "auto",
     precision: str = "auto",
     threads: int = 1,
+    low_memory: bool = False,
     checkpoints: Path,
     model: Path,
     log: Path,
@@ -67,6 +69,8 @@ def fit(
         auto, fp32 or bf16.
     threads
         CPU threads.
+    low_memory
+        Compute activations again in the backward pass instead of keeping them; the result is the same.
     checkpoints
         Folder that a killed run continues from; removed when the model is written.
     model
@@ -107,21 +111,22 @@ def fit(
         hidden = torch.zeros(len(data.clip_ids), *held_out.shape[1:])
         hidden[torch.from_numpy(train_rows)] = held_out
         inputs = HiddenInputs(hidden)
-    history = train(
-        network,
-        Alignment(network, data, inputs, targets, split, settings),
-        settings.optimiser,
-        parameter_groups(
-            network, {"": settings.optimiser.weight_decay, "ridge.": settings.ridge_weight_decay}
-        ),
-        seed=settings.seed,
-        device=place,
-        dtype=dtype,
-        folder=checkpoints,
-        fingerprint=fingerprint_of(
-            made_by, [responses, *image_tokens, *text], device=place.type, dtype=dtype
-        ),
-    )
+    with remembering(less=low_memory):
+        history = train(
+            network,
+            Alignment(network, data, inputs, targets, split, settings),
+            settings.optimiser,
+            parameter_groups(
+                network, {"": settings.optimiser.weight_decay, "ridge.": settings.ridge_weight_decay}
+            ),
+            seed=settings.seed,
+            device=place,
+            dtype=dtype,
+            folder=checkpoints,
+            fingerprint=fingerprint_of(
+                made_by, [responses, *image_tokens, *text], device=place.type, dtype=dtype
+            ),
+        )
     facts = TensorFile(responses).metadata
     save_brain_model(
         model,
