@@ -20,6 +20,9 @@ rule decouple_fit:
             CONFIG.variant(wildcards.variant).decouple.language_model
         )
         + folder(CONFIG.embed.vae),
+        start=lambda wildcards: (
+            CONFIG.variant(wildcards.variant).decouple.prior_start or []
+        ),
     output:
         model=f"{R}/decouple/{{variant}}/{{subject}}/model.safetensors",
         log=f"{R}/decouple/{{variant}}/{{subject}}/training.tsv",

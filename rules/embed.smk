@@ -32,7 +32,9 @@ for number, movies in enumerate(EMBEDDED_TOGETHER):
             runtime=240,
             gpu=gpus(),
         params:
-            settings=settings("embed", only=["clip", "clip_sizes", "clip_input_range", "batch_size"]),
+            settings=settings(
+                "embed", only=["clip", "clip_sizes", "clip_input_range", "batch_size"]
+            ),
             movies=movies,
             compute=COMPUTE,
         message:

@@ -16,6 +16,9 @@ from neurons.pretrain.data import Responses
 from neurons.pretrain.features import Features
 from neurons.pretrain.model import BrainModel
 
+WHOLE = ("masks", "concepts", "key_concept", "ids")
+"""Columns of whole numbers; all others are floating-point."""
+
 AT_ONCE = 256
 """Clips read at once when statistics are taken."""
 
@@ -54,7 +57,7 @@ def read_columns(clip_ids: Sequence[str], files: dict[str, tuple[Sequence[Path],
     """Columns by name from (files, tensor name) by column name; an error lists clips that a file lacks."""
     columns = {}
     for name, (paths, tensor) in files.items():
-        features = Features(paths, tensor)
+        features = Features(paths, tensor, "iub" if name in WHOLE else "f")
         columns[name] = Column(features, features.locate(clip_ids))
     return columns
 

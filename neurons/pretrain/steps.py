@@ -10,6 +10,7 @@ import torch
 from neurons.artifacts import TensorFile, locate, provenance, seed_for, write_json, write_table
 from neurons.devices import choose_device, choose_dtype, use_threads
 from neurons.memory import remembering
+from neurons.pretrain.checks import check_batch_size
 from neurons.pretrain.closed_form import solve_ridge
 from neurons.pretrain.data import (
     HiddenInputs,
@@ -23,8 +24,12 @@ from neurons.pretrain.data import (
 from neurons.pretrain.fit import Alignment
 from neurons.pretrain.model import BrainModel, BrainSizes
 from neurons.pretrain.settings import Pretrain
+from neurons.pretrain.start import start_from
 from neurons.pretrain.store import save_brain_model
 from neurons.training import best_row, fingerprint_of, parameter_groups, train
+
+STARTED = {prefix: prefix for prefix in ("backbone.", "unfold.", "projector.", "motion.", "text.")}
+"""Parts of a released brain model that training can start from."""
 
 
 def fit(
@@ -85,7 +90,12 @@ def fit(
     dtype = choose_dtype(precision, place)
     made_by = provenance(
         "pretrain fit",
-        {"responses": responses, "image_tokens": image_tokens, "text": text},
+        {
+            "responses": responses,
+            "image_tokens": image_tokens,
+            "text": text,
+            **({"start": Path(settings.start)} if settings.start else {}),
+        },
         {
             **settings.model_dump(mode="json"),
             "subject": subject,
@@ -97,6 +107,9 @@ def fit(
     data = read_responses(responses, settings.window_tr)
     targets = read_targets(data.clip_ids, image_tokens, text)
     split = split_movies(data.clip_ids, validation_movies, str(responses))
+    check_batch_size(
+        settings.optimiser.batch_size, len(split.train) * data.repeats, "pretrain.optimiser.batch_size"
+    )
     torch.manual_seed(seed_for(settings.seed, "pretrain", "weights"))
     network = BrainModel(_sizes(settings, data, targets), settings.dropout).to(place)
     train_rows = locate(split.train, data.clip_ids, str(responses))
@@ -104,6 +117,8 @@ def fit(
         mean, scale = targets.token_statistics(train_rows)
         network.token_mean.copy_(mean)
         network.token_scale.copy_(scale)
+    if settings.start is not None:
+        start_from(network, Path(settings.start), STARTED, "pretrain.start")
     held_out = None
     inputs: WindowInputs | HiddenInputs = WindowInputs(data)
     if settings.ridge == "closed_form":

@@ -15,6 +15,7 @@ from neurons.artifacts import InputError, read_json
 from neurons.config import Config, load
 from neurons.console import logger
 from neurons.decouple.parameters import Part, Surroundings, decouple_parts, pretrain_parts, training_bytes
+from neurons.embed.clip_sizes import sizes_of
 from neurons.embed.settings import ClipSizes
 from neurons.loading import load_pretrained
 from neurons.sections import Model
@@ -89,13 +90,7 @@ def clip_sizes(settings: Config) -> ClipSizes:
     """`embed.clip_sizes`, or those of the model itself."""
     if settings.embed.clip_sizes is not None:
         return settings.embed.clip_sizes
-    model = load_pretrained(CLIPConfig, settings.embed.clip, "embed.clip (or name embed.clip_sizes)")
-    return ClipSizes(
-        tokens=(model.vision_config.image_size // model.vision_config.patch_size) ** 2,
-        channels=model.vision_config.hidden_size,
-        joint=model.projection_dim,
-        text=model.text_config.hidden_size,
-    )
+    return sizes_of(load_pretrained(CLIPConfig, settings.embed.clip, "embed.clip (or name embed.clip_sizes)"))
 
 
 def _autoencoder(model: Model) -> tuple[int, int]:
