@@ -20,8 +20,8 @@ rule decouple_fit:
             CONFIG.variant(wildcards.variant).decouple.language_model
         )
         + folder(CONFIG.embed.vae),
-        start=lambda wildcards: (
-            CONFIG.variant(wildcards.variant).decouple.prior_start or []
+        released=lambda wildcards: (
+            CONFIG.variant(wildcards.variant).decouple.released_prior or []
         ),
     output:
         model=f"{R}/decouple/{{variant}}/{{subject}}/model.safetensors",

@@ -10,7 +10,9 @@ rule pretrain_fit:
         responses=f"{R}/preprocess/{{subject}}/train.safetensors",
         image_tokens=per_movie("embed/{movie}/image_tokens.safetensors", TRAIN_MOVIES),
         text=per_movie("embed/{movie}/text.safetensors", TRAIN_MOVIES),
-        start=lambda wildcards: (CONFIG.variant(wildcards.variant).pretrain.start or []),
+        released=lambda wildcards: (
+            CONFIG.variant(wildcards.variant).pretrain.released or []
+        ),
     output:
         model=f"{R}/pretrain/{{variant}}/{{subject}}/model.safetensors",
         log=f"{R}/pretrain/{{variant}}/{{subject}}/training.tsv",

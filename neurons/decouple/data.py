@@ -30,9 +30,9 @@ class Column:
     features: Features
     row: np.ndarray
 
-    def of(self, clips: np.ndarray) -> Tensor:
-        """Rows of clips, by their number; half precision becomes float32."""
-        rows = torch.from_numpy(self.features.rows(self.row[clips]))
+    def of(self, clips: np.ndarray, part: tuple[int | slice, ...] = ()) -> Tensor:
+        """Rows of clips, by their number, or a part of each; half precision becomes float32."""
+        rows = torch.from_numpy(self.features.rows(self.row[clips], part))
         return rows.float() if rows.is_floating_point() else rows
 
     def mean(self, clips: np.ndarray) -> Tensor:

@@ -61,7 +61,7 @@ class Decouple(Section):
         description="network of the prior: each brain token beside the noisy token of its place; or MindEye2's, twice as "
         "long a sequence, with its noise levels, for its weights",
     )
-    prior_start: str | None = Field(
+    released_prior: str | None = Field(
         None,
         description="weights of a released prior to start from (file written by `neurons pretrain import-checkpoint`), for "
         "`prior: mindeye2`; null: random",
@@ -78,7 +78,7 @@ class Decouple(Section):
     optimiser: Optimiser = Optimiser(epochs=10, batch_size=32, learning_rate=1e-3)
 
     @model_validator(mode="after")
-    def _start_is_of_the_same_function(self) -> Decouple:
-        if self.prior_start is not None and self.prior != "mindeye2":
-            raise ValueError("a released prior (prior_start) needs prior: mindeye2")
+    def _released_weights_fit(self) -> Decouple:
+        if self.released_prior is not None and self.prior != "mindeye2":
+            raise ValueError("a released prior (released_prior) needs prior: mindeye2")
         return self

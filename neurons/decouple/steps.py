@@ -34,7 +34,7 @@ from neurons.memory import remembering
 from neurons.pretrain.checks import check_batch_size, check_models
 from neurons.pretrain.data import read_responses, split_movies
 from neurons.pretrain.features import Features
-from neurons.pretrain.start import start_from
+from neurons.pretrain.released_start import start_from
 from neurons.pretrain.store import check_vertices, load_brain_model, read_held_out
 from neurons.sections import Model
 from neurons.training import best_row, fingerprint_of, parameter_groups, train
@@ -139,7 +139,7 @@ def fit(
         "concepts": concepts,
     }
     inputs |= {"annotation": annotation, "frames": frames}
-    inputs |= {"prior_start": Path(settings.prior_start)} if settings.prior_start else {}
+    inputs |= {"released_prior": Path(settings.released_prior)} if settings.released_prior else {}
     files = [responses, brain_model, concepts, *image_tokens, *text, *latents, *caption_ids, *labels]
     parameters = {"subject": subject, "variant": variant, "validation_movies": validation_movies}
     made_by = provenance(
@@ -174,31 +174,30 @@ def fit(
     brain = compute_brain_tokens(encoder.to(place), data, read_held_out(brain_model), held_out)
     mean, scale = encoder.token_mean, encoder.token_scale
     network = new_decoupler(settings, encoder.cpu(), brain, columns, texts, train_clips)
-    if settings.prior_start is not None:
-        start_from(network.prior, Path(settings.prior_start), {"prior.": ""}, "decouple.prior_start")
+    if settings.released_prior is not None:
+        start_from(network.prior, Path(settings.released_prior), {"prior.": ""}, "decouple.released_prior")
     network.to(place)
-    with remembering(less=low_memory):
-        history = train(
+    history = remembering(less=low_memory)(train)(
+        network,
+        Decoupling(
             network,
-            Decoupling(
-                network,
-                brain,
-                columns,
-                texts,
-                train_clips,
-                held_out,
-                data.clip_ids,
-                settings,
-                lambda tokens: (tokens - mean) / scale,
-            ),
-            settings.optimiser,
-            parameter_groups(network, {"": settings.optimiser.weight_decay}),
-            seed=settings.seed,
-            device=place,
-            dtype=dtype,
-            folder=checkpoints,
-            fingerprint=fingerprint_of(made_by, files, device=place.type, dtype=dtype),
-        )
+            brain,
+            columns,
+            texts,
+            train_clips,
+            held_out,
+            data.clip_ids,
+            settings,
+            lambda tokens: (tokens - mean) / scale,
+        ),
+        settings.optimiser,
+        parameter_groups(network, {"": settings.optimiser.weight_decay}),
+        seed=settings.seed,
+        device=place,
+        dtype=dtype,
+        folder=checkpoints,
+        fingerprint=fingerprint_of(made_by, files, device=place.type, dtype=dtype),
+    )
     if settings.calibrate_masks:
         seeds = prior_seeds(settings.seed, split.validation)
         truth = columns["masks"].of(held_out)

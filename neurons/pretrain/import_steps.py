@@ -32,8 +32,8 @@ def import_checkpoint(
 
     A NEURONS checkpoint (``brain_model_prior_last.pth``) with RESPONSES and TOKENIZER becomes ``brain_model.safetensors``
     and ``decoupler.safetensors``, which `reconstruct decode` reads. Any other (MindEye2's ``last.pth``, NEURONS' first
-    stage, or without responses) becomes ``start.safetensors``, which training starts from (`pretrain.start`,
-    `decouple.prior_start`).
+    stage, or without responses) becomes ``start.safetensors``, which training starts from (`pretrain.released`,
+    `decouple.released_prior`).
 
     Parameters
     ----------

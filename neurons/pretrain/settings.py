@@ -34,7 +34,7 @@ class Pretrain(Section):
         description="blocks after the ridge: residual MLP blocks; or what the blocks of MindEye2 and of the released "
         "NEURONS compute (each adds a learned number), for their weights",
     )
-    start: str | None = Field(
+    released: str | None = Field(
         None,
         description="weights of a released checkpoint to start from (file written by `neurons pretrain import-checkpoint`): "
         "backbone and projections, for `backbone: mindeye2`, `ridge: trained` and raw targets; null: random",
@@ -60,9 +60,9 @@ class Pretrain(Section):
     optimiser: Optimiser = Optimiser(epochs=6, batch_size=64, learning_rate=5e-4)
 
     @model_validator(mode="after")
-    def _start_is_of_the_same_function(self) -> Pretrain:
+    def _released_weights_fit(self) -> Pretrain:
         needed = {"backbone": "mindeye2", "ridge": "trained", "standardise_targets": False}
         wrong = [f"{name}: {value}".lower() for name, value in needed.items() if getattr(self, name) != value]
-        if self.start is not None and wrong:
-            raise ValueError(f"released weights (start) need {', '.join(wrong)}")
+        if self.released is not None and wrong:
+            raise ValueError(f"released weights (released) need {', '.join(wrong)}")
         return self

@@ -23,8 +23,8 @@ from neurons.pretrain.data import (
 )
 from neurons.pretrain.fit import Alignment
 from neurons.pretrain.model import BrainModel, BrainSizes
+from neurons.pretrain.released_start import start_from
 from neurons.pretrain.settings import Pretrain
-from neurons.pretrain.start import start_from
 from neurons.pretrain.store import save_brain_model
 from neurons.training import best_row, fingerprint_of, parameter_groups, train
 
@@ -94,7 +94,7 @@ def fit(
             "responses": responses,
             "image_tokens": image_tokens,
             "text": text,
-            **({"start": Path(settings.start)} if settings.start else {}),
+            **({"released": Path(settings.released)} if settings.released else {}),
         },
         {
             **settings.model_dump(mode="json"),
@@ -117,8 +117,8 @@ def fit(
         mean, scale = targets.token_statistics(train_rows)
         network.token_mean.copy_(mean)
         network.token_scale.copy_(scale)
-    if settings.start is not None:
-        start_from(network, Path(settings.start), STARTED, "pretrain.start")
+    if settings.released is not None:
+        start_from(network, Path(settings.released), STARTED, "pretrain.released")
     held_out = None
     inputs: WindowInputs | HiddenInputs = WindowInputs(data)
     if settings.ridge == "closed_form":
@@ -126,22 +126,21 @@ def fit(
         hidden = torch.zeros(len(data.clip_ids), *held_out.shape[1:])
         hidden[torch.from_numpy(train_rows)] = held_out
         inputs = HiddenInputs(hidden)
-    with remembering(less=low_memory):
-        history = train(
-            network,
-            Alignment(network, data, inputs, targets, split, settings),
-            settings.optimiser,
-            parameter_groups(
-                network, {"": settings.optimiser.weight_decay, "ridge.": settings.ridge_weight_decay}
-            ),
-            seed=settings.seed,
-            device=place,
-            dtype=dtype,
-            folder=checkpoints,
-            fingerprint=fingerprint_of(
-                made_by, [responses, *image_tokens, *text], device=place.type, dtype=dtype
-            ),
-        )
+    history = remembering(less=low_memory)(train)(
+        network,
+        Alignment(network, data, inputs, targets, split, settings),
+        settings.optimiser,
+        parameter_groups(
+            network, {"": settings.optimiser.weight_decay, "ridge.": settings.ridge_weight_decay}
+        ),
+        seed=settings.seed,
+        device=place,
+        dtype=dtype,
+        folder=checkpoints,
+        fingerprint=fingerprint_of(
+            made_by, [responses, *image_tokens, *text], device=place.type, dtype=dtype
+        ),
+    )
     facts = TensorFile(responses).metadata
     save_brain_model(
         model,

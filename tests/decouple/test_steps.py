@@ -179,12 +179,12 @@ def test_a_released_prior_can_be_started_from(study: Study, vae: Model, tmp_path
     start = tmp_path / "start.safetensors"
     write_tensors(start, weights, provenance("test", {}))
     optimiser = Optimiser(epochs=1, batch_size=20, learning_rate=1e-12)
-    released = {"prior": "mindeye2", "prior_start": str(start), "optimiser": optimiser}
+    released = {"prior": "mindeye2", "released_prior": str(start), "optimiser": optimiser}
     run(study, tmp_path, vae, settings_for(study, **released))
     begun = TensorFile(tmp_path / "model.safetensors")
     for name, value in weights.items():
         np.testing.assert_allclose(begun[name], value, atol=1e-6, err_msg=name)
-    with pytest.raises(ValueError, match="prior_start"):
+    with pytest.raises(ValueError, match="released_prior"):
         settings_for(study, **{**released, "prior": "paired"})
 
 

@@ -12,8 +12,8 @@ from neurons.pretrain.checks import check_batch_size, check_models
 from neurons.pretrain.data import read_responses
 from neurons.pretrain.features import Features
 from neurons.pretrain.model import BrainModel, BrainSizes
+from neurons.pretrain.released_start import start_from
 from neurons.pretrain.settings import Pretrain
-from neurons.pretrain.start import start_from
 from neurons.sections import Model, Optimiser
 
 from .conftest import Study
@@ -98,7 +98,7 @@ def test_no_validation_clips_are_refused(study: Study, tmp_path: Path) -> None:
         run(study, tmp_path, validation_movies=["seg99"])
 
 
-RELEASED = {**TRAINED.model_dump(), "backbone": "mindeye2", "start": "start.safetensors"}
+RELEASED = {**TRAINED.model_dump(), "backbone": "mindeye2", "released": "start.safetensors"}
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ RELEASED = {**TRAINED.model_dump(), "backbone": "mindeye2", "start": "start.safe
     ],
 )
 def test_released_weights_need_the_function_that_they_were_trained_for(change: dict, message: str) -> None:
-    assert Pretrain.model_validate(RELEASED).start
+    assert Pretrain.model_validate(RELEASED).released
     with pytest.raises(ValueError, match=message):
         Pretrain.model_validate({**RELEASED, **change})
 
@@ -127,7 +127,7 @@ def test_training_starts_from_released_weights(study: Study, tmp_path: Path) -> 
     run(
         study,
         tmp_path,
-        Pretrain.model_validate({**RELEASED, "start": str(start), "optimiser": optimiser.model_dump()}),
+        Pretrain.model_validate({**RELEASED, "released": str(start), "optimiser": optimiser.model_dump()}),
     )
     begun = TensorFile(tmp_path / "model.safetensors")
     for name, value in weights.items():
@@ -142,6 +142,6 @@ def test_a_start_of_other_sizes_lists_what_does_not_fit(study: Study, tmp_path: 
     write_tensors(path, weights, provenance("test", {}))
     expected = r"unfold\.bias: missing; .*unfold\.other: the model has no such weight|unfold\.weight: \(3, 6\) in the file"
     with pytest.raises(InputError, match=expected):
-        start_from(model, path, {"unfold.": "unfold."}, "pretrain.start")
-    with pytest.raises(InputError, match=r"pretrain\.start: .* holds none of backbone\."):
-        start_from(model, path, {"backbone.": "backbone."}, "pretrain.start")
+        start_from(model, path, {"unfold.": "unfold."}, "pretrain.released")
+    with pytest.raises(InputError, match=r"pretrain\.released: .* holds none of backbone\."):
+        start_from(model, path, {"backbone.": "backbone."}, "pretrain.released")
