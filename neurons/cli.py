@@ -55,7 +55,10 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
         "neurons.annotate.steps": ("clips",),
     },
     "embed": {"neurons.embed.steps": ("images", "latents", "captions", "concepts")},
-    "pretrain": {"neurons.pretrain.steps": ("fit",)},
+    "pretrain": {
+        "neurons.pretrain.steps": ("fit",),
+        "neurons.pretrain.import_steps": ("import_checkpoint",),
+    },
     "decouple": {"neurons.decouple.steps": ("fit",)},
     "reconstruct": {
         "neurons.reconstruct.steps": ("decode", "control", "videos"),
@@ -115,6 +118,11 @@ def build() -> App:
         app.command(group)
     app.command(
         "neurons.workflow.status:status", name="status", help="Say what is done, stale and missing, and why."
+    )
+    app.command(
+        "neurons.workflow.parameters:parameters",
+        name="parameters",
+        help="Count the weights that a configuration trains, and the memory that they take.",
     )
     return app
 

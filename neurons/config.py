@@ -70,6 +70,10 @@ class Compute(Section):
     threads: Count = Field(
         1, description="CPU threads per job; results on a CPU are equal only for an equal number"
     )
+    low_memory: bool = Field(
+        False,
+        description="training keeps fewer activations and computes them again (slower by about a quarter, same results)",
+    )
 
 
 class Variant(Section):

@@ -362,6 +362,7 @@ def classifiers():
 
 
 COMPUTE = f"--device {CONFIG.compute.device} --precision {CONFIG.compute.precision} --threads {CONFIG.compute.threads}"
+MEMORY = " --low-memory" if CONFIG.compute.low_memory else ""
 PLACE = f"--device {CONFIG.compute.device} --threads {CONFIG.compute.threads}"
 INTERPRETED = (
     VARIANTS if CONFIG.interpret.variants is None else CONFIG.interpret.variants

@@ -20,6 +20,9 @@ rule decouple_fit:
             CONFIG.variant(wildcards.variant).decouple.language_model
         )
         + folder(CONFIG.embed.vae),
+        released=lambda wildcards: (
+            CONFIG.variant(wildcards.variant).decouple.released_prior or []
+        ),
     output:
         model=f"{R}/decouple/{{variant}}/{{subject}}/model.safetensors",
         log=f"{R}/decouple/{{variant}}/{{subject}}/training.tsv",
@@ -46,6 +49,7 @@ rule decouple_fit:
         validation_movies=CONFIG.study.validation_movies,
         checkpoints=f"{R}/decouple/{{variant}}/{{subject}}/checkpoints",
         compute=COMPUTE,
+        memory=MEMORY,
     message:
         "Train the task heads of {wildcards.subject}, variant {wildcards.variant}"
     shell:
@@ -54,6 +58,6 @@ rule decouple_fit:
         " --image-tokens {input.image_tokens:q} --text {input.text:q} --latents {input.latents:q}"
         " --caption-ids {input.caption_ids:q} --labels {input.labels:q} --annotation {input.annotation:q}"
         " --frames {input.frames:q} --concepts {input.concepts:q} --vae {params.vae:q}"
-        " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.compute}"
+        " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.compute}{params.memory}"
         " --checkpoints {params.checkpoints:q} --model {output.model:q} --log {output.log:q}"
         " --summary {output.summary:q} --picture {output.picture:q} 2> {log:q}"

@@ -34,7 +34,9 @@ for number, movies in enumerate(EMBEDDED_TOGETHER):
             runtime=240,
             gpu=gpus(),
         params:
-            settings=settings("embed", only=["clip", "clip_input_range", "batch_size"]),
+            settings=settings(
+                "embed", only=["clip", "clip_sizes", "clip_input_range", "batch_size"]
+            ),
             movies=movies,
             compute=COMPUTE,
         message:
@@ -124,7 +126,7 @@ rule embed_concepts:
         runtime=60,
         gpu=gpus(),
     params:
-        settings=settings("embed", only=["clip", "batch_size"]),
+        settings=settings("embed", only=["clip", "clip_sizes", "batch_size"]),
         compute=COMPUTE,
     message:
         "CLIP tokens of the concept names"

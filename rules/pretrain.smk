@@ -10,6 +10,9 @@ rule pretrain_fit:
         responses=f"{R}/preprocess/{{subject}}/train.safetensors",
         image_tokens=per_movie("embed/{movie}/image_tokens.safetensors", TRAIN_MOVIES),
         text=per_movie("embed/{movie}/text.safetensors", TRAIN_MOVIES),
+        released=lambda wildcards: (
+            CONFIG.variant(wildcards.variant).pretrain.released or []
+        ),
     output:
         model=f"{R}/pretrain/{{variant}}/{{subject}}/model.safetensors",
         log=f"{R}/pretrain/{{variant}}/{{subject}}/training.tsv",
@@ -30,11 +33,12 @@ rule pretrain_fit:
         validation_movies=CONFIG.study.validation_movies,
         checkpoints=f"{R}/pretrain/{{variant}}/{{subject}}/checkpoints",
         compute=COMPUTE,
+        memory=MEMORY,
     message:
         "Train the brain model of {wildcards.subject}, variant {wildcards.variant}"
     shell:
         "python -m neurons pretrain fit --subject {wildcards.subject} --variant {wildcards.variant}"
         " --responses {input.responses:q} --image-tokens {input.image_tokens:q} --text {input.text:q}"
-        " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.compute}"
+        " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.compute}{params.memory}"
         " --checkpoints {params.checkpoints:q} --model {output.model:q} --log {output.log:q}"
         " --summary {output.summary:q} 2> {log:q}"

@@ -47,6 +47,8 @@ class Block(nn.Module):
         return x + self.drop(self.feed_forward(x))
 
 
-def heads_for(width: int) -> int:
-    """Heads of at least 16 channels each, at most 8; the largest number that divides the width."""
-    return max(heads for heads in range(1, 9) if width % heads == 0 and (width // heads >= 16 or heads == 1))
+def heads_for(width: int, most: int = 8) -> int:
+    """Heads of at least 16 channels each, at most `most`; the largest number that divides the width."""
+    return max(
+        heads for heads in range(1, most + 1) if width % heads == 0 and (width // heads >= 16 or heads == 1)
+    )

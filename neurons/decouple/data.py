@@ -16,6 +16,9 @@ from neurons.pretrain.data import Responses
 from neurons.pretrain.features import Features
 from neurons.pretrain.model import BrainModel
 
+WHOLE = ("masks", "concepts", "key_concept", "ids")
+"""Columns of whole numbers; all others are floating-point."""
+
 AT_ONCE = 256
 """Clips read at once when statistics are taken."""
 
@@ -27,9 +30,9 @@ class Column:
     features: Features
     row: np.ndarray
 
-    def of(self, clips: np.ndarray) -> Tensor:
-        """Rows of clips, by their number; half precision becomes float32."""
-        rows = torch.from_numpy(self.features.rows(self.row[clips]))
+    def of(self, clips: np.ndarray, part: tuple[int | slice, ...] = ()) -> Tensor:
+        """Rows of clips, by their number, or a part of each; half precision becomes float32."""
+        rows = torch.from_numpy(self.features.rows(self.row[clips], part))
         return rows.float() if rows.is_floating_point() else rows
 
     def mean(self, clips: np.ndarray) -> Tensor:
@@ -54,7 +57,7 @@ def read_columns(clip_ids: Sequence[str], files: dict[str, tuple[Sequence[Path],
     """Columns by name from (files, tensor name) by column name; an error lists clips that a file lacks."""
     columns = {}
     for name, (paths, tensor) in files.items():
-        features = Features(paths, tensor)
+        features = Features(paths, tensor, "iub" if name in WHOLE else "f")
         columns[name] = Column(features, features.locate(clip_ids))
     return columns
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from neurons.decouple.attention import Attention, heads_for
+from neurons.memory import remember_less
 
 
 class ConvBlock(nn.Module):
@@ -114,13 +115,14 @@ class TextDrivenDecoder(nn.Module):
         normed = self.frame_norm(sequences)
         over_time = self.frames(normed, normed).view(batch, tokens, frames, -1).transpose(1, 2)
         grid = (fused + self.drop(over_time)).flatten(0, 1).transpose(1, 2)
-        return self.mix(grid.unflatten(2, (self.grid, self.grid))).unflatten(0, (batch, frames))
+        mixed = remember_less(self.mix, grid.unflatten(2, (self.grid, self.grid)))
+        return mixed.unflatten(0, (batch, frames))
 
     def masks(self, features: Tensor) -> Tensor:
         """Mask logits (B, F, h, w) of features."""
         x = features.flatten(0, 1)
         for stage in self.mask_stages:
-            x = stage(functional.interpolate(x, scale_factor=2.0, mode="nearest"))
+            x = remember_less(stage, functional.interpolate(x, scale_factor=2.0, mode="nearest"))
         logits = self.mask_head(functional.silu(x))
         logits = functional.interpolate(logits, self.mask_size, mode="bilinear", align_corners=False)
         return logits[:, 0].unflatten(0, features.shape[:2])
@@ -130,4 +132,4 @@ class TextDrivenDecoder(nn.Module):
         x = features.flatten(0, 1)
         if tuple(x.shape[-2:]) != self.latent_size:
             x = functional.interpolate(x, self.latent_size, mode="bilinear", align_corners=False)
-        return self.latent_head(x).unflatten(0, features.shape[:2])
+        return remember_less(self.latent_head, x).unflatten(0, features.shape[:2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,15 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from neurons.artifacts import Provenance, TensorFile, write_tensors
+from neurons.artifacts import InputError, Provenance, TensorFile, write_tensors
 from neurons.decouple.losses import IGNORED
-from neurons.decouple.model import DecouplerModel, DecouplerSizes
+from neurons.decouple.model import DecouplerModel, DecouplerSizes, TaskTensors
 from neurons.decouple.prior import prior_seeds
+from neurons.published.decoupler import COMPANIONS, PublishedDecoupler
+from neurons.published.store import ARCHITECTURE, load_published
+
+Runner = Callable[[Tensor, list[int], int], TaskTensors]
+"""Brain tokens, seeds and steps of the prior to task outputs."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +34,25 @@ class ConceptTexts:
         float32 (concepts, L, W).
     valid
         bool (concepts, L): which tokens exist.
+    pooled
+        float32 (concepts, T): pooled embeddings, which released decouplers read; None if the file has none.
     """
 
     tokens: Tensor
     valid: Tensor
+    pooled: Tensor | None = None
 
 
 def read_concept_texts(path: Path) -> ConceptTexts:
     """Concept texts from `embed concepts`."""
     file = TensorFile(path)
     tokens, valid = np.array(file["tokens"], dtype=np.float32), np.array(file["mask"])
-    return ConceptTexts(torch.from_numpy(tokens), torch.from_numpy(valid))
+    pooled = np.array(file["pooled"], dtype=np.float32) if "pooled" in file.names else None
+    return ConceptTexts(
+        torch.from_numpy(tokens),
+        torch.from_numpy(valid),
+        None if pooled is None else torch.from_numpy(pooled),
+    )
 
 
 @dataclass(frozen=True)
@@ -84,7 +97,7 @@ class Decoupler:
         ``subject``, ``variant``, ``vertex_hash``, ``brain_model`` (content hash), ``prior_steps``, ``sizes``.
     """
 
-    model: DecouplerModel
+    model: DecouplerModel | PublishedDecoupler
     tokenizer: Tokenizer
     metadata: dict[str, Any]
 
@@ -110,16 +123,17 @@ class Decoupler:
         seed
             Run seed.
         batch_size
-            Clips per forward pass; does not change the results.
+            Clips per forward pass; does not change the results. A released decoupler, whose results it would change,
+            decodes as many at once as its authors did.
         """
+        run, at_once = self._runner(concept_texts, batch_size)
         device = next(self.model.parameters()).device
-        tokens, valid = concept_texts.tokens.to(device), concept_texts.valid.to(device)
         seeds, steps = prior_seeds(seed, clip_ids), int(self.metadata["prior_steps"])
         parts, captions = [], []
         with torch.no_grad():
-            for start in range(0, len(clip_ids), batch_size):
-                chosen = slice(start, start + batch_size)
-                result = self.model.run_tasks(brain[chosen].to(device), tokens, valid, seeds[chosen], steps)
+            for start in range(0, len(clip_ids), at_once):
+                chosen = slice(start, start + at_once)
+                result = run(brain[chosen].to(device), seeds[chosen], steps)
                 parts.append(result)
                 captions += self.texts(result.ids)
 
@@ -135,10 +149,32 @@ class Decoupler:
             joined("text"),
         )
 
+    def _runner(self, texts: ConceptTexts, batch_size: int) -> tuple[Runner, int]:
+        """The model's function of (brain tokens, seeds, steps of the prior), and how many clips it takes at once."""
+        model = self.model
+        device = next(model.parameters()).device
+        if isinstance(model, PublishedDecoupler):
+            pooled = _pooled(texts, model).to(device)
+            return lambda brain, seeds, steps: model.run_tasks(brain, pooled, seeds, steps), COMPANIONS
+        tokens, valid = texts.tokens.to(device), texts.valid.to(device)
+        return lambda brain, seeds, steps: model.run_tasks(brain, tokens, valid, seeds, steps), batch_size
+
     def texts(self, ids: Tensor) -> list[str]:
         """Captions of token ids (n, L), in which -100 is no token."""
         rows = [[token for token in row if token != IGNORED] for row in ids.tolist()]
         return [text.strip() for text in self.tokenizer.decode_batch(rows, skip_special_tokens=True)]
+
+
+def _pooled(texts: ConceptTexts, model: PublishedDecoupler) -> Tensor:
+    """Pooled embeddings of the concepts' names, of the width and number that a released decoupler was trained with."""
+    expected = (model.sizes.concepts, model.sizes.text)
+    found = None if texts.pooled is None else tuple(texts.pooled.shape)
+    if texts.pooled is None or found != expected:
+        raise InputError(
+            f"the released decoupler reads pooled CLIP embeddings of its concepts' names, shape {expected}; the file of "
+            f"concepts holds {found or 'none'}. Rerun `embed concepts` with embed.clip: OpenCLIP's ViT-bigG-14"
+        )
+    return texts.pooled
 
 
 def save_decoupler(
@@ -159,6 +195,8 @@ def load_decoupler(path: Path) -> Decoupler:
     """A decoupler in evaluation mode, on the CPU."""
     file = TensorFile(path)
     metadata = file.metadata
+    if metadata.get("architecture") == ARCHITECTURE:
+        return Decoupler(load_published(file), Tokenizer.from_str(metadata["tokenizer"]), metadata)
     model = DecouplerModel(DecouplerSizes(**metadata["sizes"]))
     weights = {name: torch.from_numpy(np.array(file[name])) for name in file.names}
     embedding = "description.language_model.transformer.wte.weight"

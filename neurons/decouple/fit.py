@@ -74,6 +74,9 @@ class Decoupling:
         self.text_tokens, self.text_valid = texts.tokens.to(self.device), texts.valid.to(self.device)
         # The prior is trained beside the heads; unless they read it, it has its own best epoch.
         self.judged = {"": "score", "prior.": "prior"} if settings.heads_input == "brain" else {"": "score"}
+        # Without the image loss only the middle frame's tokens are used: a sixth of what would be read otherwise.
+        middle = columns["tokens"].features.shape[0] // 2
+        self.parts = {} if settings.weights.image else {"tokens": (slice(middle, middle + 1),)}
         self.constant_losses = constant_losses(columns, train, held_out)
         self.caption_norm: nn.Module = model.description.norm
         if settings.whiten_text:
@@ -90,7 +93,7 @@ class Decoupling:
         return {"brain": tokens.float(), **self._truth(self.clips[indices])}
 
     def _truth(self, clips: np.ndarray) -> dict[str, Tensor]:
-        return {name: column.of(clips) for name, column in self.columns.items()}
+        return {name: column.of(clips, self.parts.get(name, ())) for name, column in self.columns.items()}
 
     def loss(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Weighted sum of the tasks' losses and the auxiliary terms."""

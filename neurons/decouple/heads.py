@@ -77,7 +77,7 @@ class DescriptionHead(nn.Module):
     def __init__(self, text: int, language_model: GPT2Config, prefix_tokens: int, whiten: bool) -> None:
         super().__init__()
         self.prefix_tokens = prefix_tokens
-        self.norm = Whitening(text) if whiten else nn.LayerNorm(text)
+        self.norm: nn.Module = Whitening(text) if whiten else nn.LayerNorm(text)
         self.prefix = nn.Linear(text, prefix_tokens * language_model.n_embd)
         self.language_model = GPT2LMHeadModel(language_model)
 

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 from transformers import GPT2Config
 
+from neurons.decouple.attention import heads_for
 from neurons.decouple.decoder import TextDrivenDecoder
 from neurons.decouple.heads import ConceptHead, DescriptionHead
 from neurons.decouple.prior import Prior
 from neurons.pretrain.model import MotionProjection, TextProjection
+from neurons.published.prior import MindEye2Prior, PriorSizes
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class DecouplerSizes:
         ``brain``: heads read the video embedding; ``prior``: they read the prior's prediction (as released).
     language_model
         Configuration of GPT-2.
+    prior
+        ``paired``: `neurons.decouple.prior.Prior`; ``mindeye2``: the released one.
     """
 
     frames: int
@@ -52,6 +56,7 @@ class DecouplerSizes:
     caption_tokens: int
     heads_input: str
     language_model: dict[str, Any]
+    prior: str = "paired"
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,16 @@ class TaskTensors:
     text: Tensor
 
 
+def prior_of(sizes: DecouplerSizes, dropout: float) -> Prior | MindEye2Prior:
+    """The prior that the sizes name (the released one has no dropout)."""
+    if sizes.prior == "paired":
+        return Prior(sizes.tokens, sizes.channels, sizes.prior_blocks, dropout)
+    heads = heads_for(sizes.channels, most=32)
+    return MindEye2Prior(
+        PriorSizes(sizes.tokens, sizes.channels, sizes.prior_blocks, head_channels=sizes.channels // heads)
+    )
+
+
 class DecouplerModel(nn.Module):
     """Four task heads and the prior (NEURONS section 3.3).
 
@@ -102,7 +117,7 @@ class DecouplerModel(nn.Module):
         self.register_buffer("mask_shift", torch.zeros(()))
         self.motion = MotionProjection(sizes.channels, sizes.frames)
         self.text = TextProjection(sizes.channels, sizes.text).requires_grad_(False)
-        self.prior = Prior(sizes.tokens, sizes.channels, sizes.prior_blocks, dropout)
+        self.prior = prior_of(sizes, dropout)
         self.decoder = TextDrivenDecoder(
             sizes.frames,
             sizes.tokens,

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from neurons.artifacts import seed_for
 from neurons.decouple.attention import Block, heads_for
+from neurons.memory import remember_less
 
 NOISE_LEVELS = 1000
 
@@ -69,7 +70,9 @@ class Prior(nn.Module):
         """
         x = self.inputs(torch.cat([noisy, self.condition_norm(brain)], dim=-1)) + self.place
         x = x + self.time(_sinusoid(level, x.shape[-1])).unsqueeze(1)
-        return self.outputs(self.blocks(x))
+        for block in self.blocks:
+            x = remember_less(block, x)
+        return self.outputs(x)
 
     def denoise(self, tokens: Tensor, brain: Tensor) -> tuple[Tensor, Tensor]:
         """Noise the true tokens at a random level and predict them.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from neurons.sections import Count, Fraction, Model, Natural, Optimiser, Section
 
@@ -56,6 +56,16 @@ class Decouple(Section):
     decoder_width: Count = Field(
         32, description="channels of the text-driven video decoder (paper scale: 512)"
     )
+    prior: Literal["paired", "mindeye2"] = Field(
+        "paired",
+        description="network of the prior: each brain token beside the noisy token of its place; or MindEye2's, twice as "
+        "long a sequence, with its noise levels, for its weights",
+    )
+    released_prior: str | None = Field(
+        None,
+        description="weights of a released prior to start from (file written by `neurons pretrain import-checkpoint`), for "
+        "`prior: mindeye2`; null: random",
+    )
     prior_blocks: Count = Field(2, description="transformer blocks of the prior (paper scale: 6)")
     prior_steps: Count = Field(10, description="sampling steps of the prior (released: 100)")
     prefix_tokens: Count = Field(
@@ -66,3 +76,9 @@ class Decouple(Section):
     )
     language_model: Model = Model(path="resources/miniatures/gpt2")
     optimiser: Optimiser = Optimiser(epochs=10, batch_size=32, learning_rate=1e-3)
+
+    @model_validator(mode="after")
+    def _released_weights_fit(self) -> Decouple:
+        if self.released_prior is not None and self.prior != "mindeye2":
+            raise ValueError("a released prior (released_prior) needs prior: mindeye2")
+        return self

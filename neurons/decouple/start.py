@@ -13,6 +13,7 @@ from neurons.decouple.data import AT_ONCE, BrainTokens, Column, middle_frame_sta
 from neurons.decouple.decoding import ConceptTexts
 from neurons.decouple.heads import Whitening
 from neurons.decouple.model import DecouplerModel, DecouplerSizes
+from neurons.decouple.prior import Prior
 from neurons.decouple.settings import Decouple
 from neurons.loading import load_pretrained
 from neurons.pretrain.model import BrainModel
@@ -60,6 +61,7 @@ def new_decoupler(
             caption_tokens=columns["ids"].features.shape[0],
             heads_input=settings.heads_input,
             language_model=language_model.config.to_diff_dict(),
+            prior=settings.prior,
         ),
         settings.dropout,
     )
@@ -67,9 +69,10 @@ def new_decoupler(
     network.motion.requires_grad_(settings.train_motion)
     network.text.load_state_dict(brain_model.text.state_dict())
     network.description.language_model.load_state_dict(language_model.state_dict())
-    mean, deviation = middle_frame_statistics(columns["tokens"], train_clips)
-    network.prior.mean.copy_(mean)
-    network.prior.deviation.copy_(deviation)
+    if isinstance(network.prior, Prior):  # the released one works on tokens as they are
+        mean, deviation = middle_frame_statistics(columns["tokens"], train_clips)
+        network.prior.mean.copy_(mean)
+        network.prior.deviation.copy_(deviation)
     if isinstance(network.description.norm, Whitening):
         network.description.norm.fit(_text_embeddings(network, brain.single, train_clips))
     return network

@@ -30,8 +30,11 @@ from neurons.decouple.settings import Decouple
 from neurons.decouple.start import load_tokenizer, new_decoupler
 from neurons.decouple.validation import validation_scores
 from neurons.devices import choose_device, choose_dtype, use_threads
+from neurons.memory import remembering
+from neurons.pretrain.checks import check_batch_size, check_models
 from neurons.pretrain.data import read_responses, split_movies
 from neurons.pretrain.features import Features
+from neurons.pretrain.released_start import start_from
 from neurons.pretrain.store import check_vertices, load_brain_model, read_held_out
 from neurons.sections import Model
 from neurons.training import best_row, fingerprint_of, parameter_groups, train
@@ -60,6 +63,7 @@ def fit(
     device: str = "auto",
     precision: str = "auto",
     threads: int = 1,
+    low_memory: bool = False,
     checkpoints: Path,
     model: Path,
     log: Path,
@@ -106,6 +110,8 @@ def fit(
         auto, fp32 or bf16.
     threads
         CPU threads.
+    low_memory
+        Compute activations again in the backward pass instead of keeping them; the result is the same.
     checkpoints
         Folder that a killed run continues from; removed when the model is written.
     model
@@ -133,6 +139,7 @@ def fit(
         "concepts": concepts,
     }
     inputs |= {"annotation": annotation, "frames": frames}
+    inputs |= {"released_prior": Path(settings.released_prior)} if settings.released_prior else {}
     files = [responses, brain_model, concepts, *image_tokens, *text, *latents, *caption_ids, *labels]
     parameters = {"subject": subject, "variant": variant, "validation_movies": validation_movies}
     made_by = provenance(
@@ -145,6 +152,12 @@ def fit(
     split = split_movies(data.clip_ids, validation_movies, str(responses))
     train_clips = locate(split.train, data.clip_ids, str(responses))
     held_out = locate(split.validation, data.clip_ids, str(responses))
+    pairs = len(train_clips) * data.repeats
+    check_batch_size(settings.optimiser.batch_size, pairs, "decouple.optimiser.batch_size")
+    check_models(
+        [concepts, *image_tokens, *text, *latents, *caption_ids],
+        {"language_model": settings.language_model, "vae": vae},
+    )
     columns = read_columns(
         data.clip_ids,
         {
@@ -160,8 +173,11 @@ def fit(
     texts = read_concept_texts(concepts)
     brain = compute_brain_tokens(encoder.to(place), data, read_held_out(brain_model), held_out)
     mean, scale = encoder.token_mean, encoder.token_scale
-    network = new_decoupler(settings, encoder.cpu(), brain, columns, texts, train_clips).to(place)
-    history = train(
+    network = new_decoupler(settings, encoder.cpu(), brain, columns, texts, train_clips)
+    if settings.released_prior is not None:
+        start_from(network.prior, Path(settings.released_prior), {"prior.": ""}, "decouple.released_prior")
+    network.to(place)
+    history = remembering(less=low_memory)(train)(
         network,
         Decoupling(
             network,

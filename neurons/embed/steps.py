@@ -18,6 +18,7 @@ from neurons.devices import choose_device, choose_dtype, use_threads
 from neurons.embed.batches import map_frames
 from neurons.embed.caption_ids import caption_ids
 from neurons.embed.clip_images import image_features, pixel_values
+from neurons.embed.clip_sizes import check_sizes
 from neurons.embed.clip_texts import text_features
 from neurons.embed.latents import check_autoencoder, encode
 from neurons.embed.settings import Embed
@@ -216,7 +217,9 @@ def _clip(settings: Embed, device: str, precision: str, threads: int) -> CLIPMod
     use_threads(threads)
     place = choose_device(device)
     dtype = choose_dtype(precision, place)
-    return load_pretrained(CLIPModel, settings.clip, "embed.clip", dtype=dtype).to(place).eval()
+    model = load_pretrained(CLIPModel, settings.clip, "embed.clip", dtype=dtype)
+    check_sizes(model.config, settings.clip_sizes, settings.clip.path)
+    return model.to(place).eval()
 
 
 def _tell_resize(movie: str, pictures: np.ndarray, processor: Any) -> None:

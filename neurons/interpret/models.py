@@ -65,6 +65,11 @@ def load_trained(
         raise InputError(
             f"{decoupler} was trained on another brain model than {brain_model}; rerun `decouple fit`"
         )
+    if not isinstance(tasks.model, DecouplerModel):
+        raise InputError(
+            f"{decoupler} was imported from a released checkpoint, whose heads read samples of the prior, through which "
+            "importance cannot be followed; leave its variant out of interpret.variants"
+        )
     data = read_responses(responses, facts["window_tr"])
     split = split_movies(data.clip_ids, validation_movies, str(responses))
     return Trained(

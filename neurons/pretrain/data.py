@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from neurons.artifacts import InputError, TensorFile, split_clip_id
+from neurons.pretrain.checks import check_models
 from neurons.pretrain.features import Features
 from neurons.pretrain.model import BrainModel
 from neurons.pretrain.window import repeat_windows, window_positions
@@ -122,11 +123,23 @@ class HiddenInputs:
 
 
 def read_responses(path: Path, window_tr: Sequence[int]) -> Responses:
-    """Training responses of a subject."""
+    """Training responses of a subject.
+
+    Raises
+    ------
+    InputError
+        If they are not floating-point numbers per clip, repeat and vertex.
+    """
     file = TensorFile(path)
     clip_ids = file.clip_ids
+    stored = file["responses"]
+    if stored.dtype.kind != "f" or stored.ndim != 3:
+        raise InputError(
+            f"{path}: responses are {stored.dtype} of shape {stored.shape}; floating-point numbers (clips, repeats, "
+            "vertices) are expected, as `preprocess gather` writes them"
+        )
     positions = window_positions(clip_ids, clip_ids, window_tr, str(path))
-    values = torch.from_numpy(np.array(file["responses"], dtype=np.float32))
+    values = torch.from_numpy(np.array(stored, dtype=np.float32))
     return Responses(values, clip_ids, torch.from_numpy(positions))
 
 
@@ -166,5 +179,6 @@ class Targets:
 
 def read_targets(clip_ids: Sequence[str], image_tokens: Sequence[Path], text: Sequence[Path]) -> Targets:
     """Features of the clips; an error lists the clips that a stage before has not embedded."""
-    tokens, captions = Features(image_tokens, "tokens"), Features(text, "caption")
+    check_models([*image_tokens, *text])
+    tokens, captions = Features(image_tokens, "tokens", "f"), Features(text, "caption", "f")
     return Targets(tokens, tokens.locate(clip_ids), captions, captions.locate(clip_ids))

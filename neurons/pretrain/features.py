@@ -22,6 +22,8 @@ class Features:
         Tensor files, each with clip ids.
     name
         The tensor in each of them; equal trailing shapes are required.
+    kinds
+        Kinds of numbers that it may hold, as numpy's letters: ``f`` floating point, ``iub`` whole numbers and booleans.
 
     Attributes
     ----------
@@ -31,9 +33,19 @@ class Features:
         Shape of one row.
     """
 
-    def __init__(self, paths: Sequence[Path], name: str) -> None:
+    def __init__(self, paths: Sequence[Path], name: str, kinds: str = "fiub") -> None:
         files = [TensorFile(path) for path in paths]
         self._parts = [file[name] for file in files]
+        wrong = [
+            f"{path}: {part.dtype}"
+            for path, part in zip(paths, self._parts, strict=True)
+            if part.dtype.kind not in kinds
+        ]
+        if wrong:
+            expected = "floating-point" if kinds == "f" else "whole"
+            raise InputError(
+                f"tensor {name!r} must hold {expected} numbers: {'; '.join(wrong)}. Rerun the stage that made them."
+            )
         self.clip_ids = [identity for file in files for identity in file.clip_ids]
         shapes = {part.shape[1:] for part in self._parts}
         if len(shapes) != 1:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from neurons.memory import remember_less
+from neurons.published.backbone import ScalarMixer
+
 
 @dataclass(frozen=True)
 class BrainSizes:
@@ -27,6 +30,8 @@ class BrainSizes:
     residual_projector
         Whether the token projector's output is added to its input, which a start at the linear decoding needs; the
         paper's replaces it.
+    backbone
+        ``residual``: residual MLP blocks; ``mindeye2``: the function that MindEye2 and NEURONS released.
     """
 
     vertices: int
@@ -38,6 +43,7 @@ class BrainSizes:
     channels: int
     text: int
     residual_projector: bool
+    backbone: str = "residual"
 
 
 def _silence(layer: nn.Module) -> None:
@@ -80,9 +86,20 @@ class ResidualBlock(nn.Module):
             nn.Dropout(dropout),
         )
 
+    def silence(self) -> None:
+        """Let the block start as the identity."""
+        _silence(self.layers[3])
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, width) to (B, width)."""
         return x + self.layers(x)
+
+
+def backbone_of(sizes: BrainSizes, dropout: float) -> nn.Sequential:
+    """The backbone's blocks, from hidden features to hidden features."""
+    if sizes.backbone == "mindeye2":
+        return nn.Sequential(*(ScalarMixer(dropout) for _ in range(sizes.blocks)))
+    return nn.Sequential(*(ResidualBlock(sizes.hidden, dropout) for _ in range(sizes.blocks)))
 
 
 class MotionProjection(nn.Module):
@@ -129,7 +146,7 @@ class BrainModel(nn.Module):
     sizes
         See `BrainSizes`.
     dropout
-        Of ridge output and backbone, in training only.
+        Of ridge output (not MindEye2's) and backbone, in training only.
 
     Attributes
     ----------
@@ -146,8 +163,8 @@ class BrainModel(nn.Module):
         self.register_buffer("token_mean", torch.zeros(sizes.frames, sizes.tokens, sizes.channels))
         self.register_buffer("token_scale", torch.ones(()))
         self.ridge = RidgePerLag(sizes.vertices, sizes.lags, sizes.hidden)
-        self.drop = nn.Dropout(dropout)
-        self.backbone = nn.Sequential(*(ResidualBlock(sizes.hidden, dropout) for _ in range(sizes.blocks)))
+        self.drop = nn.Dropout(dropout if sizes.backbone == "residual" else 0.0)
+        self.backbone = backbone_of(sizes, dropout)
         self.unfold = nn.Linear(sizes.hidden, sizes.tokens * sizes.channels)
         self.projector = token_projector(sizes.channels)
         self.motion = MotionProjection(sizes.channels, sizes.frames)
@@ -159,14 +176,16 @@ class BrainModel(nn.Module):
 
     def silence_branches(self) -> None:
         """Let the residual branches of backbone and projector start at zero."""
-        for branch in (*self.backbone.children(), self.projector):
-            _silence([layer for layer in branch.modules() if isinstance(layer, nn.Linear)][-1])
+        for block in self.backbone:
+            if isinstance(block, ResidualBlock | ScalarMixer):
+                block.silence()
+        _silence(self.projector[-1])
 
     def brain_tokens(self, hidden: Tensor) -> Tensor:
         """Brain tokens e_i (B, N, C) of hidden features (B, hidden)."""
         refined = self.backbone(self.drop(hidden))
         tokens = self.unfold(refined).unflatten(1, (self.sizes.tokens, self.sizes.channels))
-        projected = self.projector(tokens)
+        projected = remember_less(self.projector, tokens)
         return tokens + projected if self.sizes.residual_projector else projected
 
     def embed(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from neurons.sections import Count, Fraction, Natural, Optimiser, Positive, Section
 
@@ -29,8 +29,18 @@ class Pretrain(Section):
         description="closed_form: cross-validated ridge to principal components of the features, frozen, and a "
         "start of the other layers at the linear decoding; trained: by gradient descent (the paper)",
     )
+    backbone: Literal["residual", "mindeye2"] = Field(
+        "residual",
+        description="blocks after the ridge: residual MLP blocks; or what the blocks of MindEye2 and of the released "
+        "NEURONS compute (each adds a learned number), for their weights",
+    )
+    released: str | None = Field(
+        None,
+        description="weights of a released checkpoint to start from (file written by `neurons pretrain import-checkpoint`): "
+        "backbone and projections, for `backbone: mindeye2`, `ridge: trained` and raw targets; null: random",
+    )
     hidden_width: Count = Field(128, description="width after the ridge (paper scale: 4096)")
-    blocks: Natural = Field(2, description="residual MLP blocks of the backbone (paper scale: 4)")
+    blocks: Natural = Field(2, description="blocks of the backbone (paper scale: 4)")
     dropout: Fraction = Field(0.15, description="dropout of backbone and ridge output")
     ridge_weight_decay: Annotated[float, Field(ge=0)] = Field(
         0.01, description="AdamW weight decay of a trained ridge, which has most of the weights"
@@ -48,3 +58,11 @@ class Pretrain(Section):
         3.0, description="weight of a mean squared error on tokens, auxiliary (0 is the paper)"
     )
     optimiser: Optimiser = Optimiser(epochs=6, batch_size=64, learning_rate=5e-4)
+
+    @model_validator(mode="after")
+    def _released_weights_fit(self) -> Pretrain:
+        needed = {"backbone": "mindeye2", "ridge": "trained", "standardise_targets": False}
+        wrong = [f"{name}: {value}".lower() for name, value in needed.items() if getattr(self, name) != value]
+        if self.released is not None and wrong:
+            raise ValueError(f"released weights (released) need {', '.join(wrong)}")
+        return self

@@ -9,6 +9,8 @@ import torch
 
 from neurons.artifacts import TensorFile, locate, provenance, seed_for, write_json, write_table
 from neurons.devices import choose_device, choose_dtype, use_threads
+from neurons.memory import remembering
+from neurons.pretrain.checks import check_batch_size
 from neurons.pretrain.closed_form import solve_ridge
 from neurons.pretrain.data import (
     HiddenInputs,
@@ -21,9 +23,13 @@ from neurons.pretrain.data import (
 )
 from neurons.pretrain.fit import Alignment
 from neurons.pretrain.model import BrainModel, BrainSizes
+from neurons.pretrain.released_start import start_from
 from neurons.pretrain.settings import Pretrain
 from neurons.pretrain.store import save_brain_model
 from neurons.training import best_row, fingerprint_of, parameter_groups, train
+
+STARTED = {prefix: prefix for prefix in ("backbone.", "unfold.", "projector.", "motion.", "text.")}
+"""Parts of a released brain model that training can start from."""
 
 
 def fit(
@@ -38,6 +44,7 @@ def fit(
     device: str = "auto",
     precision: str = "auto",
     threads: int = 1,
+    low_memory: bool = False,
     checkpoints: Path,
     model: Path,
     log: Path,
@@ -67,6 +74,8 @@ def fit(
         auto, fp32 or bf16.
     threads
         CPU threads.
+    low_memory
+        Compute activations again in the backward pass instead of keeping them; the result is the same.
     checkpoints
         Folder that a killed run continues from; removed when the model is written.
     model
@@ -81,7 +90,12 @@ def fit(
     dtype = choose_dtype(precision, place)
     made_by = provenance(
         "pretrain fit",
-        {"responses": responses, "image_tokens": image_tokens, "text": text},
+        {
+            "responses": responses,
+            "image_tokens": image_tokens,
+            "text": text,
+            **({"released": Path(settings.released)} if settings.released else {}),
+        },
         {
             **settings.model_dump(mode="json"),
             "subject": subject,
@@ -93,6 +107,9 @@ def fit(
     data = read_responses(responses, settings.window_tr)
     targets = read_targets(data.clip_ids, image_tokens, text)
     split = split_movies(data.clip_ids, validation_movies, str(responses))
+    check_batch_size(
+        settings.optimiser.batch_size, len(split.train) * data.repeats, "pretrain.optimiser.batch_size"
+    )
     torch.manual_seed(seed_for(settings.seed, "pretrain", "weights"))
     network = BrainModel(_sizes(settings, data, targets), settings.dropout).to(place)
     train_rows = locate(split.train, data.clip_ids, str(responses))
@@ -100,6 +117,8 @@ def fit(
         mean, scale = targets.token_statistics(train_rows)
         network.token_mean.copy_(mean)
         network.token_scale.copy_(scale)
+    if settings.released is not None:
+        start_from(network, Path(settings.released), STARTED, "pretrain.released")
     held_out = None
     inputs: WindowInputs | HiddenInputs = WindowInputs(data)
     if settings.ridge == "closed_form":
@@ -107,7 +126,7 @@ def fit(
         hidden = torch.zeros(len(data.clip_ids), *held_out.shape[1:])
         hidden[torch.from_numpy(train_rows)] = held_out
         inputs = HiddenInputs(hidden)
-    history = train(
+    history = remembering(less=low_memory)(train)(
         network,
         Alignment(network, data, inputs, targets, split, settings),
         settings.optimiser,
@@ -166,4 +185,5 @@ def _sizes(settings: Pretrain, data: Responses, targets: Targets) -> BrainSizes:
         channels=channels,
         text=targets.text.shape[0],
         residual_projector=settings.ridge == "closed_form",
+        backbone=settings.backbone,
     )

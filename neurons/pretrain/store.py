@@ -51,9 +51,11 @@ def load_brain_model(path: Path) -> tuple[BrainModel, dict[str, Any]]:
     """
     file = TensorFile(path)
     metadata = file.metadata
-    model = BrainModel(BrainSizes(**metadata["sizes"]))
+    # Without memory of its own first: at paper scale the weights are 8 GB.
+    with torch.device("meta"):
+        model = BrainModel(BrainSizes(**metadata["sizes"]))
     model.load_state_dict(
-        {name: torch.from_numpy(np.array(file[name])) for name in file.names if name != HELD_OUT}
+        {name: torch.from_numpy(np.array(file[name])) for name in file.names if name != HELD_OUT}, assign=True
     )
     return model.eval(), metadata
 

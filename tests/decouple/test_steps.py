@@ -21,9 +21,10 @@ from neurons.decouple.decoding import load_decoupler
 from neurons.decouple.settings import Decouple, TaskWeights
 from neurons.decouple.steps import fit
 from neurons.pretrain.store import load_brain_model
+from neurons.published.prior import MindEye2Prior, PriorSizes
 from neurons.sections import Model, Optimiser
 
-from .conftest import Study
+from .conftest import CHANNELS, TOKENS, Study
 
 
 def settings_for(study: Study, **changes: object) -> Decouple:
@@ -134,6 +135,7 @@ def test_the_model_says_which_brain_model_it_was_trained_on(study: Study, folder
     "changes",
     [
         {"heads_input": "prior"},
+        {"prior": "mindeye2"},
         {
             "progressive": False,
             "dice_weight": 1.0,
@@ -142,7 +144,7 @@ def test_the_model_says_which_brain_model_it_was_trained_on(study: Study, folder
             "caption_reading": 0.0,
         },
     ],
-    ids=["heads read the prior", "dice"],
+    ids=["heads read the prior", "MindEye2's prior", "dice"],
 )
 def test_variants_run(study: Study, vae: Model, tmp_path: Path, changes: dict) -> None:
     optimiser = Optimiser(epochs=5, batch_size=20, learning_rate=1e-2)
@@ -168,6 +170,47 @@ def test_responses_on_other_vertices_are_refused(study: Study, vae: Model, tmp_p
     write_tensors(other, arrays, provenance("test", {}), file.clip_ids, **facts)
     with pytest.raises(InputError, match="vertex_hash"):
         run(study, tmp_path, vae, settings_for(study), responses=other)
+
+
+def test_a_released_prior_can_be_started_from(study: Study, vae: Model, tmp_path: Path) -> None:
+    """With a learning rate of nearly nothing, it is what is stored."""
+    prior = MindEye2Prior(PriorSizes(TOKENS, CHANNELS, layers=1, head_channels=CHANNELS))
+    weights = {f"prior.{name}": value.numpy() for name, value in prior.state_dict().items()}
+    start = tmp_path / "start.safetensors"
+    write_tensors(start, weights, provenance("test", {}))
+    optimiser = Optimiser(epochs=1, batch_size=20, learning_rate=1e-12)
+    released = {"prior": "mindeye2", "released_prior": str(start), "optimiser": optimiser}
+    run(study, tmp_path, vae, settings_for(study, **released))
+    begun = TensorFile(tmp_path / "model.safetensors")
+    for name, value in weights.items():
+        np.testing.assert_allclose(begun[name], value, atol=1e-6, err_msg=name)
+    with pytest.raises(ValueError, match="released_prior"):
+        settings_for(study, **{**released, "prior": "paired"})
+
+
+def test_a_batch_larger_than_the_training_set_is_refused(study: Study, vae: Model, tmp_path: Path) -> None:
+    optimiser = Optimiser(epochs=1, batch_size=121, learning_rate=1e-3)
+    with pytest.raises(
+        InputError, match=r"decouple\.optimiser\.batch_size is 121, .* only 120 training pairs"
+    ):
+        run(study, tmp_path, vae, settings_for(study, optimiser=optimiser))
+
+
+def test_captions_in_another_models_tokens_are_refused(study: Study, vae: Model, tmp_path: Path) -> None:
+    file = TensorFile(study.of("caption_ids.safetensors")[0])
+    other = tmp_path / "seg1.safetensors"
+    (tmp_path / "gpt2").mkdir()
+    (tmp_path / "gpt2/config.json").write_text("{}")
+    made_by = provenance("embed captions", {"language_model": tmp_path / "gpt2"}, {})
+    write_tensors(other, {"ids": np.array(file["ids"])}, made_by, file.clip_ids)
+    with pytest.raises(InputError, match=r"language_model: .*seg1.* in this step \("):
+        run(
+            study,
+            tmp_path,
+            vae,
+            settings_for(study),
+            caption_ids=[other, *study.of("caption_ids.safetensors")[1:]],
+        )
 
 
 @pytest.mark.parametrize("role", ["latents", "labels", "caption_ids", "annotation"])

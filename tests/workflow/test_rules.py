@@ -12,6 +12,7 @@ from tests.workflow.conftest import ROOT
 
 CALLED_BY_HAND = {
     ("simulate", "run_table"),
+    ("pretrain", "import_checkpoint"),
     ("reconstruct", "import_unclip"),
     ("preprocess", "unpack_cc2017"),
     ("preprocess", "index_cc2017"),
@@ -25,6 +26,7 @@ CALLED_BY_HAND = {
 # Options that a rule gives only if there is something to give, by the name of the parameter that holds them.
 GIVEN_BY_PARAMETERS = {
     "{params.compute}": {"device", "precision", "threads"},
+    "{params.memory}": {"low_memory"},
     "{params.place}": {"device", "threads"},
     "{params.tasks}": {"decoded", "table"},
     "{params.decoded}": {"decoded"},
