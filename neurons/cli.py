@@ -67,6 +67,7 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
         "neurons.evaluate.reference_steps": ("mean", "retrieval"),
         "neurons.evaluate.analysis_steps": ("breakdown", "ceiling", "compare", "alarms"),
         "neurons.evaluate.table_steps": ("tables",),
+        "neurons.evaluate.ablation_steps": ("held_out", "ablations"),
         "neurons.evaluate.figure_steps": ("figures",),
         "neurons.evaluate.standalone_steps": ("videos",),
     },

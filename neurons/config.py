@@ -25,7 +25,7 @@ from neurons.preprocess.settings import Preprocess
 from neurons.pretrain.settings import Pretrain
 from neurons.reconstruct.settings import Reconstruct
 from neurons.report.settings import Report
-from neurons.sections import Count, Positive, Section
+from neurons.sections import Count, Natural, Positive, Section
 from neurons.simulate.settings import Simulate
 
 
@@ -80,6 +80,33 @@ class Variant(Section):
     reconstruct: dict[str, Any] = Field({})
 
 
+class AblationRow(Variant):
+    """A row of the ablation table."""
+
+    change: str = Field(min_length=1, description="what the row changes, in a few words")
+
+
+RowName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Ablations(Section):
+    """The table of ablations (target `ablations`): rows trained with several seeds, each compared with the first."""
+
+    rows: dict[RowName, AblationRow] = Field({}, description="overrides by row name; the first row is the base")
+    common: Variant = Field(Variant(), description="overrides of all rows, such as shorter training")
+    seeds: Annotated[list[Natural], Field(min_length=1)] = Field(
+        [0, 1, 2], description="each row is trained once with each"
+    )
+    subjects: list[str] = Field([], description="subjects of the table; an empty list: all")
+    videos: bool = Field(
+        False,
+        description="sample videos of the test clips for every row and seed as well, and make the same table of their scores",
+    )
+    permutations: Count = Field(
+        20000, description="sign flips of blocks of clips for p, enough for a correction over all comparisons"
+    )
+
+
 class Config(Section):
     """The whole configuration."""
 
@@ -96,15 +123,53 @@ class Config(Section):
     interpret: Interpret = Interpret()
     report: Report = Report()
     compute: Compute = Compute()
-    variants: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Variant] = Field(
+    variants: dict[RowName, Variant] = Field(
         {"ours": Variant()}, min_length=1, description="overrides by variant name"
     )
+    ablations: Ablations = Ablations()
 
     @model_validator(mode="after")
     def _variants_are_valid(self) -> Config:
-        for name in (*self.variants, *(self.interpret.variants or [])):
+        ablated = self.ablated()
+        if both := sorted({*self.variants} & {*ablated}):
+            raise ValueError(f"ablations: {', '.join(both)} is a variant already; rename the row")
+        for name in (*self.variants, *(self.interpret.variants or []), *ablated):
             self.variant(name)
         return self
+
+    def ablated(self) -> dict[str, Variant]:
+        """A variant for each row and seed of the ablation table: overrides of all rows, then the row's own, then the seed."""
+        return {
+            self.ablated_name(row, seed): Variant.model_validate(
+                _merged(
+                    _merged(self.ablations.common.model_dump(), values.model_dump(exclude={"change"})),
+                    {"pretrain": {"seed": seed}, "decouple": {"seed": seed}},
+                )
+            )
+            for row, values in self.ablations.rows.items()
+            for seed in self.ablations.seeds
+        }
+
+    @staticmethod
+    def ablated_name(row: str, seed: int) -> str:
+        """Name of the variant that a row of the ablation table is with one seed."""
+        return f"{row}_seed{seed}"
+
+    def sharing(self, name: str, sections: tuple[str, ...]) -> str:
+        """The first variant of the ablation table with equal settings in these sections: it is trained once for all.
+
+        Variants of the main table are trained each by itself.
+        """
+        ablated = self.ablated()
+        if name not in ablated:
+            return name
+
+        def of(variant: str) -> list[Any]:
+            merged = self.variant(variant)
+            return [getattr(merged, section) for section in sections]
+
+        wanted = of(name)
+        return next(other for other in ablated if of(other) == wanted)
 
     def seeds(self) -> dict[str, list[str]]:
         """Variants that differ in their seeds only, by the name of the first; variants without such another are left out."""
@@ -120,12 +185,13 @@ class Config(Section):
 
     def variant(self, name: str) -> Config:
         """The configuration with the overrides of variant `name` applied."""
-        if name not in self.variants:
-            raise InputError(f"unknown variant {name!r}; the configuration has: {', '.join(self.variants)}")
-        changed = self.model_dump()
-        for section, overrides in self.variants[name].model_dump().items():
-            changed[section] = _merged(changed[section], overrides)
-        changed["variants"] = {}
+        known = {**self.variants, **self.ablated()}
+        if name not in known:
+            raise InputError(f"unknown variant {name!r}; the configuration has: {', '.join(known)}")
+        changed = {
+            section: _merged(getattr(self, section).model_dump(), overrides)
+            for section, overrides in known[name].model_dump().items()
+        }
         return Config.model_construct(
             **{
                 **{key: getattr(self, key) for key in Config.model_fields},

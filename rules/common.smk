@@ -44,6 +44,7 @@ MOVIES = list(RUNS["movie"].unique())
 TRAIN_MOVIES = list(RUNS.loc[RUNS["split"] == "train", "movie"].unique())
 TEST_MOVIES = list(RUNS.loc[RUNS["split"] == "test", "movie"].unique())
 VARIANTS = list(CONFIG.variants)
+ABLATED = list(CONFIG.ablated())
 CHUNKS = list(range(CONFIG.reconstruct.chunks))
 
 # Every job finds the package in this checkout and no package of the user's home, and the Python beside this Snakemake
@@ -60,7 +61,7 @@ wildcard_constraints:
     subject="|".join(map(re.escape, SUBJECTS + ["truth"])),
     movie="|".join(map(re.escape, MOVIES)),
     repeat=r"\d+",
-    variant="|".join(map(re.escape, VARIANTS + ["oracle"])),
+    variant="|".join(map(re.escape, VARIANTS + ABLATED + ["oracle"])),
     chunk=r"\d+",
 
 
@@ -79,6 +80,18 @@ def settings(stage, only=None, without=(), variant=None):
 def of_variant(stage, only=None, without=()):
     """`settings` of the variant that the job's wildcards name."""
     return lambda wildcards: settings(stage, only, without, wildcards.variant)
+
+
+def brain_model_of(wildcards):
+    """The brain model of a variant and subject; rows of the ablation table with equal settings share one."""
+    variant = CONFIG.sharing(wildcards.variant, ("pretrain",))
+    return f"{R}/pretrain/{variant}/{wildcards.subject}/model.safetensors"
+
+
+def decoupler_of(wildcards):
+    """The task heads of a variant and subject; rows of the ablation table with equal settings share them."""
+    variant = CONFIG.sharing(wildcards.variant, ("pretrain", "decouple"))
+    return f"{R}/decouple/{variant}/{wildcards.subject}/model.safetensors"
 
 
 def model(reference):

@@ -24,13 +24,30 @@ class Split:
     validation: list[str]
 
 
-def split_movies(clip_ids: Sequence[str], validation_movies: Sequence[str], where: str) -> Split:
+def split_movies(
+    clip_ids: Sequence[str],
+    validation_movies: Sequence[str],
+    where: str,
+    training_clips: int | None = None,
+) -> Split:
     """Divide clips by movie.
+
+    Parameters
+    ----------
+    clip_ids
+        Clips of the training responses, in order.
+    validation_movies
+        Movies whose clips are held out.
+    where
+        File of the responses, for messages.
+    training_clips
+        Learn from the first so many of the other clips only; None: from all.
 
     Raises
     ------
     InputError
-        If a validation movie is not among the clips, or no training movie is left.
+        If a validation movie is not among the clips, no training movie is left, or there are fewer training clips
+        than asked for.
     """
     movies = list(dict.fromkeys(split_clip_id(identity)[0] for identity in clip_ids))
     unknown = [movie for movie in validation_movies if movie not in movies]
@@ -45,7 +62,12 @@ def split_movies(clip_ids: Sequence[str], validation_movies: Sequence[str], wher
             f"study.validation_movies {list(validation_movies)} leaves {len(train)} training and {len(held_out)} "
             f"validation clips of the movies {', '.join(movies)} in {where}; both are needed"
         )
-    return Split(train, held_out)
+    if training_clips is not None and training_clips > len(train):
+        raise InputError(
+            f"pretrain.training_clips is {training_clips}, but {where} has {len(train)} training clips beside the "
+            "validation movies; ask for fewer, or for all with null"
+        )
+    return Split(train[:training_clips], held_out)
 
 
 @dataclass(frozen=True)

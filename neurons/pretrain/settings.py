@@ -13,6 +13,11 @@ class Pretrain(Section):
     """Brain model: ridge, backbone, motion projection, text embedding."""
 
     seed: Natural = Field(0, description="seed of initialisation and sampling")
+    training_clips: Count | None = Field(
+        None,
+        description="learn from the first so many training clips only, in the order of the run table (30 clips of 2 s are a "
+        "minute), in `decouple` as well; null: from all",
+    )
     window_tr: list[int] = Field(
         [-1, 0, 1],
         min_length=1,

@@ -92,7 +92,7 @@ def fit(
     )
     data = read_responses(responses, settings.window_tr)
     targets = read_targets(data.clip_ids, image_tokens, text)
-    split = split_movies(data.clip_ids, validation_movies, str(responses))
+    split = split_movies(data.clip_ids, validation_movies, str(responses), settings.training_clips)
     torch.manual_seed(seed_for(settings.seed, "pretrain", "weights"))
     network = BrainModel(_sizes(settings, data, targets), settings.dropout).to(place)
     train_rows = locate(split.train, data.clip_ids, str(responses))
@@ -133,6 +133,7 @@ def fit(
         vertex_hash=facts["vertex_hash"],
         window_tr=settings.window_tr,
         target=settings.target,
+        training_clips=settings.training_clips,
     )
     write_table(log, history, made_by)
     best = best_row(history)
