@@ -80,7 +80,7 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
     "report": {"neurons.report.steps": ("page",)},
 }
 
-DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 STORIES = {
     "simulate": "Make a study on disk, movies and brains, in the file formats of a real one.",
