@@ -54,7 +54,10 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
         "neurons.annotate.steps": ("clips",),
     },
     "embed": {"neurons.embed.steps": ("images", "latents", "captions", "concepts")},
-    "pretrain": {"neurons.pretrain.steps": ("fit",)},
+    "pretrain": {
+        "neurons.pretrain.steps": ("fit",),
+        "neurons.pretrain.shared_steps": ("shared",),
+    },
     "decouple": {"neurons.decouple.steps": ("fit",)},
     "reconstruct": {
         "neurons.reconstruct.steps": ("decode", "control", "videos"),
@@ -68,6 +71,7 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
         "neurons.evaluate.analysis_steps": ("breakdown", "ceiling", "compare", "alarms"),
         "neurons.evaluate.table_steps": ("tables",),
         "neurons.evaluate.ablation_steps": ("held_out", "ablations"),
+        "neurons.evaluate.curve_steps": ("learning_curves",),
         "neurons.evaluate.figure_steps": ("figures",),
         "neurons.evaluate.standalone_steps": ("videos",),
     },

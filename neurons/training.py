@@ -259,9 +259,7 @@ class _Run:
         row |= {f"validation_{name}": value for name, value in scores.items()} | {"best": int(better[""])}
         position.history.append(row)
         position.epoch, position.batch, position.sums = epoch + 1, 0, {}
-        write_table(
-            self.folder / SO_FAR, pd.DataFrame(position.history), provenance("training so far", {})
-        )
+        write_table(self.folder / SO_FAR, pd.DataFrame(position.history), provenance("training so far", {}))
 
 
 def best_row(history: pd.DataFrame) -> dict[str, float]:

@@ -44,10 +44,35 @@ def ablated_clips(wildcards):
     own = ("pretrain", "decouple")
     sections = own if wildcards.split == "held_out" else (*own, "reconstruct")
     start = f"{R}/evaluate" + ("/held_out" if wildcards.split == "held_out" else "")
-    variants = [CONFIG.ablated_name(row["row"], row["seed"]) for row in ABLATION_ROWS]
+    variants = [ablation_name(row["row"], row["seed"]) for row in ABLATION_ROWS]
     return [
         f"{start}/{CONFIG.sharing(variant, sections)}/{row['subject']}/{ABLATION_CLIPS[wildcards.split]}.parquet"
         for variant, row in zip(variants, ABLATION_ROWS)
+    ]
+CURVE_POINTS = [
+    {
+        "start": start,
+        "minutes": clips * CONFIG.study.clip_s / 60,
+        "seed": seed,
+        "subject": subject,
+        "variant": point_name(start, clips, seed),
+    }
+    for start in CONFIG.learning_curves.starts
+    for clips in CONFIG.learning_curves.clips
+    for seed in CONFIG.learning_curves.seeds
+    for subject in CONFIG.learning_curves.subjects or SUBJECTS
+]
+
+
+def curve_summaries(wildcards):
+    """Input function: validation scores of the models of all points of the learning curves."""
+    if not CURVE_POINTS:
+        raise WorkflowError(
+            "learning_curves.clips is empty: add numbers of clips, as in --configfile config/learning_curves.yaml"
+        )
+    return [
+        f"{R}/pretrain/{point['variant']}/{point['subject']}/validation.json"
+        for point in CURVE_POINTS
     ]
 
 
@@ -513,3 +538,32 @@ rule evaluate_ablations:
         "python -m neurons evaluate ablations --rows {params.rows:q} --clips {input.clips:q}"
         " --permutations {params.permutations} --settings {params.settings:q} --scores {output.scores:q}"
         " --table {output.table:q} --page {output.page:q} 2> {log:q}"
+
+
+rule evaluate_learning_curves:
+    input:
+        summaries=curve_summaries,
+    output:
+        scores=f"{R}/evaluate/learning_curves.tsv",
+        picture=report(
+            f"{R}/evaluate/learning_curves.png",
+            category="evaluate",
+            labels={"what": "learning curves"},
+        ),
+    log:
+        f"{R}/logs/evaluate/learning_curves.log",
+    benchmark:
+        f"{R}/benchmarks/evaluate/learning_curves.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        points=json.dumps(CURVE_POINTS),
+    message:
+        "Draw learning curves"
+    shell:
+        "python -m neurons evaluate learning-curves --points {params.points:q} --summaries {input.summaries:q}"
+        " --scores {output.scores:q} --picture {output.picture:q} 2> {log:q}"

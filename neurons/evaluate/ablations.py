@@ -23,12 +23,18 @@ DEFINITIONS = {
     "dice": ("Dice", "Dice coefficient of masks, clips with a key object"),
     "concept_ranking": ("concepts", "average precision of ranking the 51 concepts of a clip"),
     "caption_cider": ("CIDEr-D", "of descriptions, document frequencies from the scored clips, in [0, 10]"),
-    "caption_subject": ("subject", "share of clips whose description names what the true caption names first"),
+    "caption_subject": (
+        "subject",
+        "share of clips whose description names what the true caption names first",
+    ),
     "latents_correlation": (
         "blurry r",
         "correlation of blurry and true latents without the mean training clip",
     ),
-    "text_2way": ("text 2-way", "share of other clips whose caption is farther from the text embedding; chance .5"),
+    "text_2way": (
+        "text 2-way",
+        "share of other clips whose caption is farther from the text embedding; chance .5",
+    ),
     "tokens_2way": (
         "tokens 2-way",
         "share of other clips whose image tokens are farther from the brain model's video embedding; chance .5",
@@ -123,12 +129,16 @@ def _score(own: np.ndarray, drawn: np.ndarray, blocks: np.ndarray) -> dict[str, 
     defined = np.isfinite(own).all(0)
     mean = np.where(defined, own.mean(0), 0.0)
     count = defined[drawn].sum(1)
-    low, high = interval(
-        mean[drawn].sum(1)[count > 0] / count[count > 0], len(np.unique(blocks[defined]))
-    )
+    low, high = interval(mean[drawn].sum(1)[count > 0] / count[count > 0], len(np.unique(blocks[defined])))
     by_seed = own[:, defined].mean(1)
     spread = float(by_seed.std(ddof=1)) if len(by_seed) > 1 else float("nan")
-    return {"mean": float(by_seed.mean()), "low": low, "high": high, "sd_seeds": spread, "n": int(defined.sum())}
+    return {
+        "mean": float(by_seed.mean()),
+        "low": low,
+        "high": high,
+        "sd_seeds": spread,
+        "n": int(defined.sum()),
+    }
 
 
 def _difference(

@@ -142,9 +142,7 @@ def paired_difference(
     }  # fmt: skip
 
 
-def mean_over_subjects(
-    tables: Sequence[pd.DataFrame], compared: Sequence[str] = BY_CLIP
-) -> pd.DataFrame:
+def mean_over_subjects(tables: Sequence[pd.DataFrame], compared: Sequence[str] = BY_CLIP) -> pd.DataFrame:
     """Clip by clip the mean of metrics over subjects who saw the same clips; undefined where one of them is.
 
     Parameters

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from neurons.artifacts import InputError, TensorFile, split_clip_id
 from neurons.pretrain.features import Features
-from neurons.pretrain.model import BrainModel
+from neurons.pretrain.model import BrainModel, RidgePerLag
 from neurons.pretrain.window import repeat_windows, window_positions
 
 
@@ -123,12 +123,32 @@ class WindowInputs:
         """Embeddings of a batch."""
         return model(inputs)
 
+    def embed_windows(self, model: BrainModel, windows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Embeddings of windows of clips that were not trained on."""
+        return model(windows)
+
 
 @dataclass(frozen=True)
 class HiddenInputs:
-    """Held-out predictions of a ridge in closed form, (clips, repeats, hidden); rows of validation clips are not read."""
+    """Held-out predictions of a ridge in closed form.
+
+    Attributes
+    ----------
+    hidden
+        (clips, repeats, hidden); rows of clips that are not trained on are not read.
+    ridge
+        What predicts hidden features of other clips.
+    """
 
     hidden: Tensor
+    ridge: RidgePerLag
+
+    @classmethod
+    def of_clips(cls, held_out: Tensor, rows: np.ndarray, clips: int, ridge: RidgePerLag) -> HiddenInputs:
+        """From the predictions (n, repeats, hidden) of the clips at `rows`, of `clips` in all."""
+        hidden = torch.zeros(clips, *held_out.shape[1:])
+        hidden[torch.from_numpy(rows)] = held_out.cpu()
+        return cls(hidden, ridge)
 
     def of(self, clips: Tensor, repeats: Tensor) -> Tensor:
         """(B, hidden)."""
@@ -141,6 +161,10 @@ class HiddenInputs:
     def embed(self, model: BrainModel, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Embeddings of a batch."""
         return model.embed(inputs)
+
+    def embed_windows(self, model: BrainModel, windows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Embeddings of windows of clips that were not trained on."""
+        return model.embed(self.ridge(windows))
 
 
 def read_responses(path: Path, window_tr: Sequence[int]) -> Responses:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from neurons.sections import Count, Fraction, Natural, Optimiser, Positive, Section
 
@@ -34,6 +34,11 @@ class Pretrain(Section):
         description="closed_form: cross-validated ridge to principal components of the features, frozen, and a "
         "start of the other layers at the linear decoding; trained: by gradient descent (the paper)",
     )
+    start: Literal["own", "others", "all"] = Field(
+        "own",
+        description="what the layers after the ridge start from: the linear decoding of this subject's training clips; or a "
+        "backbone trained before on the responses of the other subjects, or of all, with a ridge each (closed_form only)",
+    )
     hidden_width: Count = Field(128, description="width after the ridge (paper scale: 4096)")
     blocks: Natural = Field(2, description="residual MLP blocks of the backbone (paper scale: 4)")
     dropout: Fraction = Field(0.15, description="dropout of backbone and ridge output")
@@ -53,3 +58,11 @@ class Pretrain(Section):
         3.0, description="weight of a mean squared error on tokens, auxiliary (0 is the paper)"
     )
     optimiser: Optimiser = Optimiser(epochs=6, batch_size=64, learning_rate=5e-4)
+
+    @model_validator(mode="after")
+    def _only_a_closed_form_ridge_is_shared(self) -> Pretrain:
+        if self.start != "own" and self.ridge != "closed_form":
+            raise ValueError(
+                f"start {self.start} needs ridge closed_form: only its hidden features mean the same for every subject"
+            )
+        return self
