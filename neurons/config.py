@@ -76,9 +76,9 @@ class Compute(Section):
 class Variant(Section):
     """A named set of overrides of the model stages."""
 
-    pretrain: dict[str, Any] = Field({})
-    decouple: dict[str, Any] = Field({})
-    reconstruct: dict[str, Any] = Field({})
+    pretrain: dict[str, Any] = Field({}, description="overrides of section `pretrain`")
+    decouple: dict[str, Any] = Field({}, description="overrides of section `decouple`")
+    reconstruct: dict[str, Any] = Field({}, description="overrides of section `reconstruct`")
 
 
 class AblationRow(Variant):

@@ -33,6 +33,7 @@ GIVEN_BY_PARAMETERS = {
     "{params.confounds}": {"confounds"},
     "{params.tail}": {"tail_s"},
     "{params.left_out}": {"left_out"},
+    "{params.start}": {"start"},
     "{params.mask}": {"mask"},
     "{params.cortex}": {
         "cortex_summaries",

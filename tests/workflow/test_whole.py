@@ -95,8 +95,9 @@ def test_training_opens_no_test_file_and_needs_none(calm, stage, tmp_path):
     assert commands
     for number, command in enumerate(commands):
         words = shlex.split(command.partition("python -m neurons ")[2].partition(" 2> ")[0])
+        paths = [Path(word) for word in words if word.startswith(("results/", "resources/"))]
         given = [
-            Path(word) for word in words if (calm / word).is_file() and f"results/tiny/{stage}/" not in word
+            path for path in paths if (calm / path).is_file() and f"results/tiny/{stage}" not in str(path)
         ]
         folder = tmp_path / str(number)
         for path in given:
