@@ -58,6 +58,7 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
     "pretrain": {
         "neurons.pretrain.steps": ("fit",),
         "neurons.pretrain.import_steps": ("import_checkpoint",),
+        "neurons.pretrain.shared_steps": ("shared",),
     },
     "decouple": {"neurons.decouple.steps": ("fit",)},
     "reconstruct": {
@@ -71,6 +72,8 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
         "neurons.evaluate.reference_steps": ("mean", "retrieval"),
         "neurons.evaluate.analysis_steps": ("breakdown", "ceiling", "compare", "alarms"),
         "neurons.evaluate.table_steps": ("tables",),
+        "neurons.evaluate.ablation_steps": ("held_out", "ablations"),
+        "neurons.evaluate.curve_steps": ("learning_curves",),
         "neurons.evaluate.figure_steps": ("figures",),
         "neurons.evaluate.standalone_steps": ("videos",),
     },
@@ -83,7 +86,7 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
     "report": {"neurons.report.steps": ("page",)},
 }
 
-DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 STORIES = {
     "simulate": "Make a study on disk, movies and brains, in the file formats of a real one.",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator
+from itertools import product
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -25,7 +26,7 @@ from neurons.preprocess.settings import Preprocess
 from neurons.pretrain.settings import Pretrain
 from neurons.reconstruct.settings import Reconstruct
 from neurons.report.settings import Report
-from neurons.sections import Count, Positive, Section
+from neurons.sections import Count, Natural, Positive, Section
 from neurons.simulate.settings import Simulate
 
 
@@ -79,9 +80,54 @@ class Compute(Section):
 class Variant(Section):
     """A named set of overrides of the model stages."""
 
-    pretrain: dict[str, Any] = Field({})
-    decouple: dict[str, Any] = Field({})
-    reconstruct: dict[str, Any] = Field({})
+    pretrain: dict[str, Any] = Field({}, description="overrides of section `pretrain`")
+    decouple: dict[str, Any] = Field({}, description="overrides of section `decouple`")
+    reconstruct: dict[str, Any] = Field({}, description="overrides of section `reconstruct`")
+
+
+class AblationRow(Variant):
+    """A row of the ablation table."""
+
+    change: str = Field(min_length=1, description="what the row changes, in a few words")
+
+
+RowName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Ablations(Section):
+    """The table of ablations (target `ablations`): rows trained with several seeds, each compared with the first."""
+
+    rows: dict[RowName, AblationRow] = Field(
+        {}, description="overrides by row name; the first row is the base"
+    )
+    common: Variant = Field(Variant(), description="overrides of all rows, such as shorter training")
+    seeds: Annotated[list[Natural], Field(min_length=1)] = Field(
+        [0, 1, 2], description="each row is trained once with each"
+    )
+    subjects: list[str] = Field([], description="subjects of the table; an empty list: all")
+    videos: bool = Field(
+        False,
+        description="sample videos of the test clips for every row and seed as well, and make the same table of them",
+    )
+    permutations: Count = Field(
+        20000, description="sign flips of blocks of clips for p, enough for a correction over all comparisons"
+    )
+
+
+class LearningCurves(Section):
+    """Scores against minutes of training data (target `learning_curves`), from nothing and from others' backbone."""
+
+    clips: list[Count] = Field(
+        [], description="numbers of training clips, at least two movies' (30 clips of 2 s are a minute)"
+    )
+    starts: list[Literal["own", "others"]] = Field(
+        ["own", "others"], min_length=1, description="what models start from (see `pretrain.start`)"
+    )
+    common: Variant = Field(Variant(), description="overrides of all models")
+    seeds: Annotated[list[Natural], Field(min_length=1)] = Field(
+        [0, 1, 2], description="each point is trained once with each"
+    )
+    subjects: list[str] = Field([], description="subjects of the curves; an empty list: all")
 
 
 class Config(Section):
@@ -100,15 +146,66 @@ class Config(Section):
     interpret: Interpret = Interpret()
     report: Report = Report()
     compute: Compute = Compute()
-    variants: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Variant] = Field(
+    variants: dict[RowName, Variant] = Field(
         {"ours": Variant()}, min_length=1, description="overrides by variant name"
     )
+    ablations: Ablations = Ablations()
+    learning_curves: LearningCurves = LearningCurves()
 
     @model_validator(mode="after")
     def _variants_are_valid(self) -> Config:
-        for name in (*self.variants, *(self.interpret.variants or [])):
+        derived = self.derived()
+        if both := sorted({*self.variants} & {*derived}):
+            raise ValueError(f"{', '.join(both)} is a variant already; rename the row of the ablation table")
+        for name in (*self.variants, *(self.interpret.variants or []), *derived):
             self.variant(name)
         return self
+
+    def derived(self) -> dict[str, Variant]:
+        """Variants that the ablation table and the learning curves are made of."""
+        return {**self._ablated(), **self._points()}
+
+    def _ablated(self) -> dict[str, Variant]:
+        return {
+            ablation_name(row, seed): _overriding(
+                self.ablations.common, values.model_dump(exclude={"change"}), _seeded(seed)
+            )
+            for row, values in self.ablations.rows.items()
+            for seed in self.ablations.seeds
+        }
+
+    def _points(self) -> dict[str, Variant]:
+        curves = self.learning_curves
+        points = {}
+        for start, clips, seed in product(curves.starts, curves.clips, curves.seeds):
+            pretrain: dict[str, Any] = {"training_clips": clips, "start": start}
+            if start == "own":  # fewer clips than this have no so many principal components
+                width = curves.common.pretrain.get("hidden_width", self.pretrain.hidden_width)
+                pretrain["hidden_width"] = min(width, clips // 2)
+            name = point_name(start, clips, seed)
+            points[name] = _overriding(curves.common, {"pretrain": pretrain}, _seeded(seed))
+        return points
+
+    def sharing(self, name: str, sections: tuple[str, ...], apart_from: frozenset[str] = frozenset()) -> str:
+        """The first derived variant with equal settings in these sections: it is trained once for all of them.
+
+        Variants of the main table are trained each by itself.
+
+        Parameters
+        ----------
+        apart_from
+            Keys of the sections that may differ.
+        """
+        derived = self.derived()
+        if name not in derived:
+            return name
+
+        def of(variant: str) -> list[Any]:
+            merged = self.variant(variant)
+            return [getattr(merged, section).model_dump(exclude=set(apart_from)) for section in sections]
+
+        wanted = of(name)
+        return next(other for other in derived if of(other) == wanted)
 
     def seeds(self) -> dict[str, list[str]]:
         """Variants that differ in their seeds only, by the name of the first; variants without such another are left out."""
@@ -124,12 +221,13 @@ class Config(Section):
 
     def variant(self, name: str) -> Config:
         """The configuration with the overrides of variant `name` applied."""
-        if name not in self.variants:
-            raise InputError(f"unknown variant {name!r}; the configuration has: {', '.join(self.variants)}")
-        changed = self.model_dump()
-        for section, overrides in self.variants[name].model_dump().items():
-            changed[section] = _merged(changed[section], overrides)
-        changed["variants"] = {}
+        known = {**self.variants, **self.derived()}
+        if name not in known:
+            raise InputError(f"unknown variant {name!r}; the configuration has: {', '.join(known)}")
+        changed = {
+            section: _merged(getattr(self, section).model_dump(), overrides)
+            for section, overrides in known[name].model_dump().items()
+        }
         return Config.model_construct(
             **{
                 **{key: getattr(self, key) for key in Config.model_fields},
@@ -138,6 +236,27 @@ class Config(Section):
                 "reconstruct": _checked(Reconstruct, changed["reconstruct"], f"variants.{name}.reconstruct"),
             }
         )
+
+
+def ablation_name(row: str, seed: int) -> str:
+    """Name of the variant that a row of the ablation table is with one seed."""
+    return f"{row}_seed{seed}"
+
+
+def point_name(start: str, clips: int, seed: int) -> str:
+    """Name of the variant that a point of a learning curve is with one seed."""
+    return f"curve_{start}_{clips}_seed{seed}"
+
+
+def _seeded(seed: int) -> dict[str, Any]:
+    return {"pretrain": {"seed": seed}, "decouple": {"seed": seed}}
+
+
+def _overriding(common: Variant, *overrides: dict[str, Any]) -> Variant:
+    merged = common.model_dump()
+    for values in overrides:
+        merged = _merged(merged, values)
+    return Variant.model_validate(merged)
 
 
 def _without_seeds(values: Any) -> Any:

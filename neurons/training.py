@@ -22,11 +22,22 @@ import torch
 from torch import Tensor, nn
 
 from neurons import checkpoints
-from neurons.artifacts import InputError, TensorFile, hash_bytes, hash_file, seed_for
+from neurons.artifacts import (
+    InputError,
+    TensorFile,
+    hash_bytes,
+    hash_file,
+    provenance,
+    seed_for,
+    write_table,
+)
 from neurons.console import logger, track
 from neurons.sections import Optimiser
 
 Batch = Mapping[str, Tensor]
+
+SO_FAR = "training.tsv"
+"""The log of past epochs beside the checkpoints, for looking at a run that is not done."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +132,7 @@ def train(
     dtype
         bfloat16 runs the losses under autocast; weights and optimiser stay float32.
     folder, fingerprint
-        Where checkpoints lie, and which of them belong to this run.
+        Where checkpoints and the log of past epochs (``training.tsv``) lie, and which checkpoints belong to this run.
 
     Returns
     -------
@@ -132,9 +143,11 @@ def train(
     Raises
     ------
     InputError
-        If a loss or validation score is not finite; the message names the batch's samples.
+        If a loss, a gradient or a validation score is not finite; the message names the batch's samples.
     SystemExit
         After SIGTERM, once a checkpoint is written.
+    OSError
+        If a checkpoint cannot be written (disk full); those before it stay.
     """
     run = _Run(model, objective, settings, groups, seed, device, dtype, folder, fingerprint)
     with stop_signal() as stopped, ThreadPoolExecutor(1) as loader:
@@ -208,12 +221,23 @@ class _Run:
             raise InputError(_not_finite(losses, progress, [self.objective.samples[i] for i in indices]))
         self.optimiser.zero_grad(set_to_none=True)
         losses["loss"].backward()
+        if not bool(torch.isfinite(self._gradient_norm())):
+            # A step with it would put NaN into the weights, and the batch after this one would be blamed.
+            raise InputError(
+                _not_finite(losses, progress, [self.objective.samples[i] for i in indices], "a gradient")
+            )
         self.optimiser.step()
         self.schedule.step()
         self.steps += 1
         sums = self.position.sums
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach()) * len(indices)
+
+    def _gradient_norm(self) -> Tensor:
+        parameters = (parameter for group in self.optimiser.param_groups for parameter in group["params"])
+        return nn.utils.get_total_norm(
+            [parameter.grad for parameter in parameters if parameter.grad is not None]
+        )
 
     def judge(self, epoch: int) -> None:
         """Validate, keep the weights of each part that is better than before, and add a row to the history."""
@@ -235,6 +259,7 @@ class _Run:
         row |= {f"validation_{name}": value for name, value in scores.items()} | {"best": int(better[""])}
         position.history.append(row)
         position.epoch, position.batch, position.sums = epoch + 1, 0, {}
+        write_table(self.folder / SO_FAR, pd.DataFrame(position.history), provenance("training so far", {}))
 
 
 def best_row(history: pd.DataFrame) -> dict[str, float]:
@@ -288,11 +313,13 @@ def _validated(model: nn.Module, objective: Objective, epoch: int) -> dict[str, 
     return scores
 
 
-def _not_finite(losses: Mapping[str, Tensor], progress: Progress, samples: Sequence[str]) -> str:
+def _not_finite(
+    losses: Mapping[str, Tensor], progress: Progress, samples: Sequence[str], what: str = "the loss"
+) -> str:
     values = ", ".join(f"{name} {float(value.detach()):g}" for name, value in losses.items())
     where = f"epoch {progress.epoch + 1}, batch {progress.batch + 1}"
     return (
-        f"the loss is not finite in {where} ({values}). Samples of the batch: "
+        f"{what} is not finite in {where} ({values}). Samples of the batch: "
         f"{', '.join(samples)}. Look at their responses and features, or lower the learning rate."
     )
 

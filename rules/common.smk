@@ -15,7 +15,7 @@ if str(ROOT) not in sys.path:
 
 from snakemake.logging import logger
 
-from neurons.config import load
+from neurons.config import ablation_name, load, point_name
 from neurons.workflow.seals import guard
 from neurons.study import check_files, read_runs
 
@@ -44,6 +44,7 @@ MOVIES = list(RUNS["movie"].unique())
 TRAIN_MOVIES = list(RUNS.loc[RUNS["split"] == "train", "movie"].unique())
 TEST_MOVIES = list(RUNS.loc[RUNS["split"] == "test", "movie"].unique())
 VARIANTS = list(CONFIG.variants)
+DERIVED = list(CONFIG.derived())
 CHUNKS = list(range(CONFIG.reconstruct.chunks))
 
 # Every job finds the package in this checkout and no package of the user's home, and the Python beside this Snakemake
@@ -61,7 +62,7 @@ wildcard_constraints:
     movie="|".join(map(re.escape, MOVIES)),
     repeat=r"\d+",
     split="train|test",
-    variant="|".join(map(re.escape, VARIANTS + ["oracle"])),
+    variant="|".join(map(re.escape, VARIANTS + DERIVED + ["oracle"])),
     chunk=r"\d+",
 
 
@@ -80,6 +81,39 @@ def settings(stage, only=None, without=(), variant=None):
 def of_variant(stage, only=None, without=()):
     """`settings` of the variant that the job's wildcards name."""
     return lambda wildcards: settings(stage, only, without, wildcards.variant)
+
+
+def brain_model_of(wildcards):
+    """The brain model of a variant and subject; derived variants with equal settings share one."""
+    variant = CONFIG.sharing(wildcards.variant, ("pretrain",))
+    return f"{R}/pretrain/{variant}/{wildcards.subject}/model.safetensors"
+
+
+def shared_start_of(wildcards):
+    """The backbone that a variant's brain model starts from, if any; points of a learning curve have one together."""
+    if CONFIG.variant(wildcards.variant).pretrain.start == "own":
+        return []
+    variant = CONFIG.sharing(
+        wildcards.variant, ("pretrain",), frozenset({"training_clips"})
+    )
+    return f"{R}/pretrain/{variant}/{wildcards.subject}/start.safetensors"
+
+
+def backbone_subjects(wildcards):
+    """Subjects that a shared backbone is trained on."""
+    everybody = CONFIG.variant(wildcards.variant).pretrain.start == "all"
+    subjects = [name for name in SUBJECTS if everybody or name != wildcards.subject]
+    if not subjects:
+        raise WorkflowError(
+            f"pretrain.start: others of variant {wildcards.variant}: there is no subject beside {wildcards.subject}"
+        )
+    return subjects
+
+
+def decoupler_of(wildcards):
+    """The task heads of a variant and subject; derived variants with equal settings share them."""
+    variant = CONFIG.sharing(wildcards.variant, ("pretrain", "decouple"))
+    return f"{R}/decouple/{variant}/{wildcards.subject}/model.safetensors"
 
 
 def model(reference):

@@ -7,7 +7,7 @@ The brain model is frozen; task weights rise and fall one after another. Reads t
 rule decouple_fit:
     input:
         responses=f"{R}/preprocess/{{subject}}/train.safetensors",
-        brain_model=f"{R}/pretrain/{{variant}}/{{subject}}/model.safetensors",
+        brain_model=brain_model_of,
         image_tokens=per_movie("embed/{movie}/image_tokens.safetensors", TRAIN_MOVIES),
         text=per_movie("embed/{movie}/text.safetensors", TRAIN_MOVIES),
         latents=per_movie("embed/{movie}/latents.safetensors", TRAIN_MOVIES),

@@ -24,6 +24,58 @@ TABLES = [
     for table in ("videos", "frames", "ablations", "tasks")
     for suffix in ("tsv", "md", "tex")
 ] + [f"{R}/evaluate/tables/seeds.tsv"]
+# The ablation table: a file of single clips' scores for each row, seed and subject. Held-out clips need no videos.
+ABLATED_SUBJECTS = CONFIG.ablations.subjects or SUBJECTS
+ABLATION_ROWS = [
+    {"row": row, "seed": seed, "subject": subject, "change": values.change}
+    for row, values in CONFIG.ablations.rows.items()
+    for seed in CONFIG.ablations.seeds
+    for subject in ABLATED_SUBJECTS
+]
+ABLATION_CLIPS = {"held_out": "tasks", "test": "clips"}
+
+
+def ablated_clips(wildcards):
+    """Input function: scores of single clips of every row; rows with equal settings share a model and its scores."""
+    if not ABLATION_ROWS:
+        raise WorkflowError(
+            "ablations.rows is empty: add the rows, as in --configfile config/ablations.yaml"
+        )
+    own = ("pretrain", "decouple")
+    sections = own if wildcards.split == "held_out" else (*own, "reconstruct")
+    start = f"{R}/evaluate" + ("/held_out" if wildcards.split == "held_out" else "")
+    variants = [ablation_name(row["row"], row["seed"]) for row in ABLATION_ROWS]
+    return [
+        f"{start}/{CONFIG.sharing(variant, sections)}/{row['subject']}/{ABLATION_CLIPS[wildcards.split]}.parquet"
+        for variant, row in zip(variants, ABLATION_ROWS)
+    ]
+
+
+CURVE_POINTS = [
+    {
+        "start": start,
+        "minutes": clips * CONFIG.study.clip_s / 60,
+        "seed": seed,
+        "subject": subject,
+        "variant": point_name(start, clips, seed),
+    }
+    for start in CONFIG.learning_curves.starts
+    for clips in CONFIG.learning_curves.clips
+    for seed in CONFIG.learning_curves.seeds
+    for subject in CONFIG.learning_curves.subjects or SUBJECTS
+]
+
+
+def curve_summaries(wildcards):
+    """Input function: validation scores of the models of all points of the learning curves."""
+    if not CURVE_POINTS:
+        raise WorkflowError(
+            "learning_curves.clips is empty: add numbers of clips, as in --configfile config/learning_curves.yaml"
+        )
+    return [
+        f"{R}/pretrain/{point['variant']}/{point['subject']}/validation.json"
+        for point in CURVE_POINTS
+    ]
 
 
 rule evaluate_truth:
@@ -419,3 +471,101 @@ rule evaluate_figures:
         " --videos {input.videos:q} --variants {params.variants:q} --decoded {input.decoded:q}"
         " --tables {input.tables:q} --controls {input.controls:q} --clips {input.clips:q} --frames {input.frames:q}"
         " --labels {input.labels:q} --strips-picture {output.strips:q} --masks-picture {output.masks:q} 2> {log:q}"
+
+
+rule evaluate_held_out:
+    input:
+        responses=f"{R}/preprocess/{{subject}}/train.safetensors",
+        brain_model=brain_model_of,
+        decoupler=decoupler_of,
+        concepts=f"{R}/embed/concepts.safetensors",
+        image_tokens=per_movie("embed/{movie}/image_tokens.safetensors", TRAIN_MOVIES),
+        text=per_movie("embed/{movie}/text.safetensors", TRAIN_MOVIES),
+        latents=per_movie("embed/{movie}/latents.safetensors", TRAIN_MOVIES),
+        labels=per_movie("annotate/{movie}/labels.safetensors", TRAIN_MOVIES),
+        annotation=per_movie("annotate/{movie}/annotation.parquet", TRAIN_MOVIES),
+    output:
+        f"{R}/evaluate/held_out/{{variant}}/{{subject}}/tasks.parquet",
+    log:
+        f"{R}/logs/evaluate/held_out/{{variant}}_{{subject}}.log",
+    benchmark:
+        f"{R}/benchmarks/evaluate/held_out/{{variant}}_{{subject}}.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: CONFIG.compute.threads
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        gpu=gpus(),
+    params:
+        validation_movies=CONFIG.study.validation_movies,
+        settings=settings("evaluate", only=["seed", "mask_threshold"]),
+        place=PLACE,
+    message:
+        "Score what {wildcards.variant} decodes from the held-out training clips of {wildcards.subject}"
+    shell:
+        "python -m neurons evaluate held-out --responses {input.responses:q} --brain-model {input.brain_model:q}"
+        " --decoupler {input.decoupler:q} --concepts {input.concepts:q} --image-tokens {input.image_tokens:q}"
+        " --text {input.text:q} --latents {input.latents:q} --labels {input.labels:q} --annotation {input.annotation:q}"
+        " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.place}"
+        " --output {output:q} 2> {log:q}"
+
+
+rule evaluate_ablations:
+    input:
+        clips=ablated_clips,
+    output:
+        scores=f"{R}/evaluate/ablations/{{split}}_scores.tsv",
+        table=f"{R}/evaluate/ablations/{{split}}.tsv",
+        page=f"{R}/evaluate/ablations/{{split}}.md",
+    log:
+        f"{R}/logs/evaluate/ablations/{{split}}.log",
+    benchmark:
+        f"{R}/benchmarks/evaluate/ablations/{{split}}.tsv"
+    wildcard_constraints:
+        split="held_out|test",
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        rows=json.dumps(ABLATION_ROWS),
+        permutations=CONFIG.ablations.permutations,
+        settings=settings("evaluate", only=["seed", "bootstrap", "block_clips"]),
+    message:
+        "Compare the rows of the ablation table, {wildcards.split} clips"
+    shell:
+        "python -m neurons evaluate ablations --rows {params.rows:q} --clips {input.clips:q}"
+        " --permutations {params.permutations} --settings {params.settings:q} --scores {output.scores:q}"
+        " --table {output.table:q} --page {output.page:q} 2> {log:q}"
+
+
+rule evaluate_learning_curves:
+    input:
+        summaries=curve_summaries,
+    output:
+        scores=f"{R}/evaluate/learning_curves.tsv",
+        picture=report(
+            f"{R}/evaluate/learning_curves.png",
+            category="evaluate",
+            labels={"what": "learning curves"},
+        ),
+    log:
+        f"{R}/logs/evaluate/learning_curves.log",
+    benchmark:
+        f"{R}/benchmarks/evaluate/learning_curves.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        points=json.dumps(CURVE_POINTS),
+    message:
+        "Draw learning curves"
+    shell:
+        "python -m neurons evaluate learning-curves --points {params.points:q} --summaries {input.summaries:q}"
+        " --scores {output.scores:q} --picture {output.picture:q} 2> {log:q}"

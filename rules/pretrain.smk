@@ -1,7 +1,7 @@
 """pretrain: the brain model (ridge, backbone, motion projection, text embedding).
 
 Reads training movies only; whole training movies are held out to choose the epoch. A killed run resumes from
-`checkpoints/`.
+`checkpoints/`. With `pretrain.start` others or all, the layers after the ridge are first trained on several subjects.
 """
 
 
@@ -13,6 +13,7 @@ rule pretrain_fit:
         released=lambda wildcards: (
             CONFIG.variant(wildcards.variant).pretrain.released or []
         ),
+        start=shared_start_of,
     output:
         model=f"{R}/pretrain/{{variant}}/{{subject}}/model.safetensors",
         log=f"{R}/pretrain/{{variant}}/{{subject}}/training.tsv",
@@ -32,6 +33,7 @@ rule pretrain_fit:
         settings=of_variant("pretrain"),
         validation_movies=CONFIG.study.validation_movies,
         checkpoints=f"{R}/pretrain/{{variant}}/{{subject}}/checkpoints",
+        start=lambda wildcards, input: f"--start {input.start}" if input.start else "",
         compute=COMPUTE,
         memory=MEMORY,
     message:
@@ -39,6 +41,44 @@ rule pretrain_fit:
     shell:
         "python -m neurons pretrain fit --subject {wildcards.subject} --variant {wildcards.variant}"
         " --responses {input.responses:q} --image-tokens {input.image_tokens:q} --text {input.text:q}"
-        " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.compute}{params.memory}"
+        " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.start}"
+        " {params.compute}{params.memory}"
         " --checkpoints {params.checkpoints:q} --model {output.model:q} --log {output.log:q}"
         " --summary {output.summary:q} 2> {log:q}"
+
+
+rule pretrain_shared:
+    input:
+        responses=lambda wildcards: [
+            f"{R}/preprocess/{subject}/train.safetensors"
+            for subject in backbone_subjects(wildcards)
+        ],
+        image_tokens=per_movie("embed/{movie}/image_tokens.safetensors", TRAIN_MOVIES),
+        text=per_movie("embed/{movie}/text.safetensors", TRAIN_MOVIES),
+    output:
+        model=f"{R}/pretrain/{{variant}}/{{subject}}/start.safetensors",
+        log=f"{R}/pretrain/{{variant}}/{{subject}}/start_training.tsv",
+    log:
+        f"{R}/logs/pretrain/shared/{{variant}}_{{subject}}.log",
+    benchmark:
+        f"{R}/benchmarks/pretrain/shared/{{variant}}_{{subject}}.tsv"
+    conda:
+        "../envs/pretrain.yaml"
+    threads: CONFIG.compute.threads
+    resources:
+        mem_mb=lambda wildcards, input: 2000 + 3000 * len(input.responses),
+        runtime=1440,
+        gpu=gpus(),
+    params:
+        subjects=backbone_subjects,
+        settings=of_variant("pretrain", without=["training_clips"]),
+        validation_movies=CONFIG.study.validation_movies,
+        checkpoints=f"{R}/pretrain/{{variant}}/{{subject}}/start_checkpoints",
+        compute=COMPUTE,
+    message:
+        "Train the backbone that {wildcards.subject} starts from, variant {wildcards.variant}"
+    shell:
+        "python -m neurons pretrain shared --subjects {params.subjects:q} --responses {input.responses:q}"
+        " --image-tokens {input.image_tokens:q} --text {input.text:q}"
+        " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.compute}"
+        " --checkpoints {params.checkpoints:q} --model {output.model:q} --log {output.log:q} 2> {log:q}"

@@ -11,8 +11,8 @@ RECONSTRUCTED = f"{R}/reconstruct/{{variant}}/{{subject}}"
 rule reconstruct_decode:
     input:
         responses=f"{R}/preprocess/{{subject}}/test.safetensors",
-        brain_model=f"{R}/pretrain/{{variant}}/{{subject}}/model.safetensors",
-        decoupler=f"{R}/decouple/{{variant}}/{{subject}}/model.safetensors",
+        brain_model=brain_model_of,
+        decoupler=decoupler_of,
         concepts=f"{R}/embed/concepts.safetensors",
     output:
         decoded=f"{RECONSTRUCTED}/decoded.safetensors",

@@ -90,3 +90,71 @@ def test_a_variant_overrides_only_what_it_names():
     assert config.variant("ours").pretrain == config.pretrain
     with pytest.raises(InputError, match="unknown variant 'third'; the configuration has: ours, other"):
         config.variant("third")
+
+
+ABLATED = {
+    "pretrain": {"blocks": 3},
+    "ablations": {
+        "seeds": [4, 5],
+        "common": {"pretrain": {"training_clips": 90}, "decouple": {"optimiser": {"epochs": 2}}},
+        "rows": {
+            "base": {"change": "nothing"},
+            "flat": {"change": "a", "decouple": {"progressive": False, "optimiser": {"epochs": 3}}},
+            "video": {"change": "b", "reconstruct": {"mask_floor": 0.7}},
+        },
+    },
+}
+
+
+def test_rows_and_seeds_of_the_ablation_table_are_variants():
+    config = load(ABLATED)
+    assert list(config.derived()) == [
+        f"{row}_seed{seed}" for row in ("base", "flat", "video") for seed in (4, 5)
+    ]
+    flat = config.variant("flat_seed5")
+    assert (flat.pretrain.seed, flat.decouple.seed, flat.reconstruct.seed) == (5, 5, 0)
+    assert (flat.pretrain.blocks, flat.pretrain.training_clips) == (3, 90)
+    assert (flat.decouple.progressive, flat.decouple.optimiser.epochs) == (False, 3)
+    assert config.variant("base_seed4").decouple.optimiser.epochs == 2
+    assert config.variant("ours").pretrain.training_clips is None
+
+
+def test_derived_variants_share_what_is_equal():
+    config = load(ABLATED)
+    assert config.sharing("flat_seed5", ("pretrain",)) == "base_seed5"
+    assert config.sharing("flat_seed5", ("pretrain", "decouple")) == "flat_seed5"
+    assert config.sharing("video_seed4", ("pretrain", "decouple")) == "base_seed4"
+    assert config.sharing("video_seed4", ("pretrain", "decouple", "reconstruct")) == "video_seed4"
+    assert config.sharing("ours", ("pretrain",)) == "ours"
+
+
+def test_points_of_a_learning_curve_are_variants():
+    config = load({"learning_curves": {"clips": [60, 400], "seeds": [1]}})
+    few, many = (config.variant(f"curve_own_{clips}_seed1").pretrain for clips in (60, 400))
+    assert (few.training_clips, few.hidden_width, few.start) == (60, 30, "own")
+    assert many.hidden_width == config.pretrain.hidden_width
+    others = config.variant("curve_others_60_seed1").pretrain
+    assert (others.start, others.hidden_width) == ("others", config.pretrain.hidden_width)
+    apart = frozenset({"training_clips"})
+    assert config.sharing("curve_others_400_seed1", ("pretrain",), apart) == "curve_others_60_seed1"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"ablations": {"rows": {"base": {"pretrain": {}}}}}, "ablations.rows.base.change"),
+        (
+            {"ablations": {"rows": {"base": {"change": "a", "decouple": {"dropot": 0.1}}}}},
+            "variants.base_seed0.decouple.dropot: unknown key; did you mean",
+        ),
+        (
+            {"variants": {"a_seed0": {}}, "ablations": {"rows": {"a": {"change": "b"}}}},
+            "a_seed0 is a variant already",
+        ),
+        ({"pretrain": {"start": "others", "ridge": "trained"}}, "start others needs ridge closed_form"),
+    ],
+)
+def test_problems_of_derived_variants_name_the_row(values, message):
+    with pytest.raises(InputError) as caught:
+        load(values)
+    assert message in str(caught.value)

@@ -149,7 +149,7 @@ def fit(
     encoder, facts = load_brain_model(brain_model)
     check_vertices(facts, TensorFile(responses), brain_model)
     data = read_responses(responses, facts["window_tr"])
-    split = split_movies(data.clip_ids, validation_movies, str(responses))
+    split = split_movies(data.clip_ids, validation_movies, str(responses), facts.get("training_clips"))
     train_clips = locate(split.train, data.clip_ids, str(responses))
     held_out = locate(split.validation, data.clip_ids, str(responses))
     pairs = len(train_clips) * data.repeats

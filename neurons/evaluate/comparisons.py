@@ -98,18 +98,11 @@ def compare(
             differences = (
                 by_clip[variant][metric].to_numpy(float) - by_clip[other][metric].to_numpy(float)[order]
             )
-            both = np.isfinite(differences)
-            if not both.any():
+            if not np.isfinite(differences).any():
                 continue
-            low, high = interval(_defined_means(differences, both, drawn), len(np.unique(blocks[both])))
             signs = seed_for(seed, "signs", subject, variant, other, metric)
             facts: dict[str, Any] = {"subject": subject, "variant": variant, "other": other, "metric": metric}
-            facts |= {"difference": float(differences[both].mean()), "low": low, "high": high}
-            facts |= {
-                "p": sign_flip_p(differences[both], blocks[both], permutations, signs),
-                "n": int(both.sum()),
-            }
-            rows.append(facts)
+            rows.append(facts | paired_difference(differences, blocks, drawn, permutations, signs))
     table = pd.DataFrame(rows, columns=[name for name in COMPARED if name not in ("p_holm", "better")])
     table["p_holm"] = holm(table["p"].to_numpy(float))
     columns = (table[name] for name in ("variant", "other", "difference", "p_holm"))
@@ -120,13 +113,44 @@ def compare(
     return table[COMPARED]
 
 
-def mean_over_subjects(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def paired_difference(
+    differences: np.ndarray, blocks: np.ndarray, drawn: np.ndarray, permutations: int, seed: int
+) -> dict[str, float]:
+    """Mean of the clips' differences with its interval and p.
+
+    Parameters
+    ----------
+    differences
+        Shape (clips,); NaN where one of two is undefined, which does not count.
+    blocks
+        Number of each clip's block, shape (clips,).
+    drawn
+        Bootstrap samples, shape (samples, clips).
+    permutations, seed
+        Draws of `sign_flip_p`.
+
+    Returns
+    -------
+    dict
+        ``difference``, ``low``, ``high``, ``p``, ``n``.
+    """
+    both = np.isfinite(differences)
+    low, high = interval(_defined_means(differences, both, drawn), len(np.unique(blocks[both])))
+    p = sign_flip_p(differences[both], blocks[both], permutations, seed)
+    return {
+        "difference": float(differences[both].mean()), "low": low, "high": high, "p": p, "n": int(both.sum()),
+    }  # fmt: skip
+
+
+def mean_over_subjects(tables: Sequence[pd.DataFrame], compared: Sequence[str] = BY_CLIP) -> pd.DataFrame:
     """Clip by clip the mean of metrics over subjects who saw the same clips; undefined where one of them is.
 
     Parameters
     ----------
     tables
         One per subject: the column `clip` and a column per metric.
+    compared
+        Metrics that are kept.
 
     Raises
     ------
@@ -135,7 +159,7 @@ def mean_over_subjects(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """
     first = tables[0]
     ids = list(first["clip"])
-    metrics = [name for name in BY_CLIP if all(name in table for table in tables)]
+    metrics = [name for name in compared if all(name in table for table in tables)]
     for table in tables[1:]:
         locate(list(table["clip"]), ids, "the scores of the first subject")
     stacked = [

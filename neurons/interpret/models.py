@@ -71,7 +71,7 @@ def load_trained(
             "importance cannot be followed; leave its variant out of interpret.variants"
         )
     data = read_responses(responses, facts["window_tr"])
-    split = split_movies(data.clip_ids, validation_movies, str(responses))
+    split = split_movies(data.clip_ids, validation_movies, str(responses), facts.get("training_clips"))
     return Trained(
         brain.requires_grad_(False).to(device),
         tasks.model.requires_grad_(False).to(device),

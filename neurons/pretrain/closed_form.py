@@ -12,7 +12,7 @@ from neurons.artifacts import locate, split_clip_id
 from neurons.console import logger
 from neurons.pretrain.data import Responses, Targets
 from neurons.pretrain.linear_start import start_linear
-from neurons.pretrain.model import BrainModel
+from neurons.pretrain.model import BrainModel, RidgePerLag
 from neurons.pretrain.ridge import fit_ridge, principal_scores
 
 
@@ -36,9 +36,29 @@ def solve_ridge(
         float32 (train clips, repeats, hidden), on the model's device: the hidden features of each training run as
         predicted from the other movies.
     """
+    scores = start_from_features(model, targets, train_clips, responses.clip_ids, target)
+    return fit_to_scores(model.ridge, scores, responses, train_clips)
+
+
+def start_from_features(
+    model: BrainModel, targets: Targets, train_clips: Sequence[str], clip_ids: Sequence[str], target: str
+) -> Tensor:
+    """Principal components of the clips' features, and the layers after the ridge decoding them linearly.
+
+    No response has a part in this, so that the components are the same for all who saw the clips.
+
+    Parameters
+    ----------
+    clip_ids
+        Clips of the rows of `targets`.
+
+    Returns
+    -------
+    Tensor
+        float32 (train clips, hidden), on the model's device: what ridges are to predict.
+    """
     device = next(model.parameters()).device
-    rows = locate(train_clips, responses.clip_ids, "the training responses")
-    clips = torch.from_numpy(rows)
+    rows = locate(train_clips, clip_ids, "the training responses")
     captions = targets.captions(rows).to(device)
 
     def blocks() -> Iterator[tuple[slice, Tensor]]:
@@ -47,20 +67,45 @@ def solve_ridge(
             yield places, tokens
 
     scores = principal_scores([(tokens for _, tokens in blocks()), [captions]], model.sizes.hidden)
+    start_linear(model, scores, blocks, captions, target)
+    return scores
+
+
+def fit_to_scores(
+    ridge: RidgePerLag, scores: Tensor, responses: Responses, train_clips: Sequence[str]
+) -> Tensor:
+    """Fit a ridge to given components, which it predicts as deviations from their mean over the clips.
+
+    Responses are z-scored within runs, so that they know nothing of what the clips of a run have in common.
+
+    Parameters
+    ----------
+    ridge
+        Overwritten and no longer trained.
+    scores
+        float32 (train clips, hidden).
+
+    Returns
+    -------
+    Tensor
+        float32 (train clips, repeats, hidden): held-out predictions, as in `solve_ridge`.
+    """
+    rows = locate(train_clips, responses.clip_ids, "the training responses")
+    clips = torch.from_numpy(rows)
     windows = torch.stack(
         [responses.windows(clips, torch.full_like(clips, repeat)) for repeat in range(responses.repeats)],
         dim=1,
     )
     movies = [split_clip_id(identity)[0] for identity in train_clips]
     groups = np.repeat(np.unique(movies, return_inverse=True)[1], responses.repeats)
+    scores = scores - scores.mean(dim=0)
     fit = fit_ridge(
-        windows.flatten(0, 1).flatten(1).to(device),
+        windows.flatten(0, 1).flatten(1).to(scores.device),
         scores.repeat_interleave(responses.repeats, dim=0),
         groups,
     )
-    model.ridge.set_weights(fit.weights)
-    model.ridge.requires_grad_(False)
-    start_linear(model, scores, blocks, captions, target)
+    ridge.set_weights(fit.weights)
+    ridge.requires_grad_(False)
     share = float((fit.scores * scores.square().sum(dim=0)).sum() / scores.square().sum())
     logger.info("ridge: held-out predictions explain %.1f %% of the features' variance", 100 * share)
     return fit.held_out.unflatten(0, (len(rows), responses.repeats))

@@ -13,7 +13,7 @@ from torch import Tensor
 from neurons.artifacts import InputError, TensorFile, split_clip_id
 from neurons.pretrain.checks import check_models
 from neurons.pretrain.features import Features
-from neurons.pretrain.model import BrainModel
+from neurons.pretrain.model import BrainModel, RidgePerLag
 from neurons.pretrain.window import repeat_windows, window_positions
 
 
@@ -25,13 +25,30 @@ class Split:
     validation: list[str]
 
 
-def split_movies(clip_ids: Sequence[str], validation_movies: Sequence[str], where: str) -> Split:
+def split_movies(
+    clip_ids: Sequence[str],
+    validation_movies: Sequence[str],
+    where: str,
+    training_clips: int | None = None,
+) -> Split:
     """Divide clips by movie.
+
+    Parameters
+    ----------
+    clip_ids
+        Clips of the training responses, in order.
+    validation_movies
+        Movies whose clips are held out.
+    where
+        File of the responses, for messages.
+    training_clips
+        Learn from the first so many of the other clips only; None: from all.
 
     Raises
     ------
     InputError
-        If a validation movie is not among the clips, or no training movie is left.
+        If a validation movie is not among the clips, no training movie is left, or there are fewer training clips
+        than asked for.
     """
     movies = list(dict.fromkeys(split_clip_id(identity)[0] for identity in clip_ids))
     unknown = [movie for movie in validation_movies if movie not in movies]
@@ -46,7 +63,12 @@ def split_movies(clip_ids: Sequence[str], validation_movies: Sequence[str], wher
             f"study.validation_movies {list(validation_movies)} leaves {len(train)} training and {len(held_out)} "
             f"validation clips of the movies {', '.join(movies)} in {where}; both are needed"
         )
-    return Split(train, held_out)
+    if training_clips is not None and training_clips > len(train):
+        raise InputError(
+            f"pretrain.training_clips is {training_clips}, but {where} has {len(train)} training clips beside the "
+            "validation movies; ask for fewer, or for all with null"
+        )
+    return Split(train[:training_clips], held_out)
 
 
 @dataclass(frozen=True)
@@ -102,12 +124,32 @@ class WindowInputs:
         """Embeddings of a batch."""
         return model(inputs)
 
+    def embed_windows(self, model: BrainModel, windows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Embeddings of windows of clips that were not trained on."""
+        return model(windows)
+
 
 @dataclass(frozen=True)
 class HiddenInputs:
-    """Held-out predictions of a ridge in closed form, (clips, repeats, hidden); rows of validation clips are not read."""
+    """Held-out predictions of a ridge in closed form.
+
+    Attributes
+    ----------
+    hidden
+        (clips, repeats, hidden); rows of clips that are not trained on are not read.
+    ridge
+        What predicts hidden features of other clips.
+    """
 
     hidden: Tensor
+    ridge: RidgePerLag
+
+    @classmethod
+    def of_clips(cls, held_out: Tensor, rows: np.ndarray, clips: int, ridge: RidgePerLag) -> HiddenInputs:
+        """From the predictions (n, repeats, hidden) of the clips at `rows`, of `clips` in all."""
+        hidden = torch.zeros(clips, *held_out.shape[1:])
+        hidden[torch.from_numpy(rows)] = held_out.cpu()
+        return cls(hidden, ridge)
 
     def of(self, clips: Tensor, repeats: Tensor) -> Tensor:
         """(B, hidden)."""
@@ -120,6 +162,10 @@ class HiddenInputs:
     def embed(self, model: BrainModel, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Embeddings of a batch."""
         return model.embed(inputs)
+
+    def embed_windows(self, model: BrainModel, windows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Embeddings of windows of clips that were not trained on."""
+        return model.embed(self.ridge(windows))
 
 
 def read_responses(path: Path, window_tr: Sequence[int]) -> Responses:

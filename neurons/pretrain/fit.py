@@ -101,7 +101,7 @@ class Alignment:
             self.held_out, -(-len(self.held_out) // self.settings.optimiser.batch_size)
         ):
             windows = self.responses.mean_windows(torch.from_numpy(clips)).to(self.device)
-            brain, video, text = self.model(windows)
+            brain, video, text = self.inputs.embed_windows(self.model, windows)
             target, caption = self.targets.of(clips)
             predictions.append(self._prediction(brain, video).flatten(1).float().cpu())
             texts.append(text.float().cpu())

@@ -13,6 +13,11 @@ class Pretrain(Section):
     """Brain model: ridge, backbone, motion projection, text embedding."""
 
     seed: Natural = Field(0, description="seed of initialisation and sampling")
+    training_clips: Count | None = Field(
+        None,
+        description="learn from the first so many training clips only, in the order of the run table (30 clips of 2 s are a "
+        "minute), in `decouple` as well; null: from all",
+    )
     window_tr: list[int] = Field(
         [-1, 0, 1],
         min_length=1,
@@ -38,6 +43,11 @@ class Pretrain(Section):
         None,
         description="weights of a released checkpoint to start from (file written by `neurons pretrain import-checkpoint`): "
         "backbone and projections, for `backbone: mindeye2`, `ridge: trained` and raw targets; null: random",
+    )
+    start: Literal["own", "others", "all"] = Field(
+        "own",
+        description="what the layers after the ridge start from: the linear decoding of this subject's training clips; or a "
+        "backbone trained before on the responses of the other subjects, or of all, with a ridge each (closed_form only)",
     )
     hidden_width: Count = Field(128, description="width after the ridge (paper scale: 4096)")
     blocks: Natural = Field(2, description="blocks of the backbone (paper scale: 4)")
@@ -65,4 +75,12 @@ class Pretrain(Section):
         wrong = [f"{name}: {value}".lower() for name, value in needed.items() if getattr(self, name) != value]
         if self.released is not None and wrong:
             raise ValueError(f"released weights (released) need {', '.join(wrong)}")
+        return self
+
+    @model_validator(mode="after")
+    def _only_a_closed_form_ridge_is_shared(self) -> Pretrain:
+        if self.start != "own" and self.ridge != "closed_form":
+            raise ValueError(
+                f"start {self.start} needs ridge closed_form: only its hidden features mean the same for every subject"
+            )
         return self

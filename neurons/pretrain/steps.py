@@ -7,14 +7,13 @@ from pathlib import Path
 
 import torch
 
-from neurons.artifacts import TensorFile, locate, provenance, seed_for, write_json, write_table
+from neurons.artifacts import InputError, TensorFile, locate, provenance, seed_for, write_json, write_table
 from neurons.devices import choose_device, choose_dtype, use_threads
 from neurons.memory import remembering
 from neurons.pretrain.checks import check_batch_size
-from neurons.pretrain.closed_form import solve_ridge
+from neurons.pretrain.closed_form import fit_to_scores, solve_ridge
 from neurons.pretrain.data import (
     HiddenInputs,
-    Responses,
     Targets,
     WindowInputs,
     read_responses,
@@ -25,6 +24,7 @@ from neurons.pretrain.fit import Alignment
 from neurons.pretrain.model import BrainModel, BrainSizes
 from neurons.pretrain.released_start import start_from
 from neurons.pretrain.settings import Pretrain
+from neurons.pretrain.shared import start_from_shared
 from neurons.pretrain.store import save_brain_model
 from neurons.training import best_row, fingerprint_of, parameter_groups, train
 
@@ -41,6 +41,7 @@ def fit(
     text: list[Path],
     validation_movies: list[str],
     settings: Pretrain,
+    start: Path | None = None,
     device: str = "auto",
     precision: str = "auto",
     threads: int = 1,
@@ -68,6 +69,8 @@ def fit(
         Training movies that are held out to choose the epoch.
     settings
         Section `pretrain` of the configuration.
+    start
+        Backbone that was trained on several subjects (from `pretrain shared`), with `settings.start` others or all.
     device
         auto, cpu, cuda or cuda:<index>.
     precision
@@ -88,14 +91,23 @@ def fit(
     use_threads(threads)
     place = choose_device(device)
     dtype = choose_dtype(precision, place)
+    inputs_read: dict[str, Path | list[Path]] = {
+        "responses": responses,
+        "image_tokens": image_tokens,
+        "text": text,
+    }
+    if (start is None) != (settings.start == "own"):
+        raise InputError(
+            f"pretrain.start is {settings.start}, and {start or 'no file'} was given as --start; own needs none, "
+            "others and all need the file of `pretrain shared`"
+        )
+    if start is not None:
+        inputs_read["start"] = start
+    if settings.released is not None:
+        inputs_read["released"] = Path(settings.released)
     made_by = provenance(
         "pretrain fit",
-        {
-            "responses": responses,
-            "image_tokens": image_tokens,
-            "text": text,
-            **({"released": Path(settings.released)} if settings.released else {}),
-        },
+        inputs_read,
         {
             **settings.model_dump(mode="json"),
             "subject": subject,
@@ -106,26 +118,31 @@ def fit(
     )
     data = read_responses(responses, settings.window_tr)
     targets = read_targets(data.clip_ids, image_tokens, text)
-    split = split_movies(data.clip_ids, validation_movies, str(responses))
+    split = split_movies(data.clip_ids, validation_movies, str(responses), settings.training_clips)
     check_batch_size(
         settings.optimiser.batch_size, len(split.train) * data.repeats, "pretrain.optimiser.batch_size"
     )
     torch.manual_seed(seed_for(settings.seed, "pretrain", "weights"))
-    network = BrainModel(_sizes(settings, data, targets), settings.dropout).to(place)
+    network = BrainModel(
+        brain_sizes(settings, targets, data.values.shape[2], len(settings.window_tr)), settings.dropout
+    ).to(place)
     train_rows = locate(split.train, data.clip_ids, str(responses))
-    if settings.standardise_targets:
-        mean, scale = targets.token_statistics(train_rows)
-        network.token_mean.copy_(mean)
-        network.token_scale.copy_(scale)
-    if settings.released is not None:
-        start_from(network, Path(settings.released), STARTED, "pretrain.released")
     held_out = None
     inputs: WindowInputs | HiddenInputs = WindowInputs(data)
-    if settings.ridge == "closed_form":
-        held_out = solve_ridge(network, data, targets, split.train, settings.target).cpu()
-        hidden = torch.zeros(len(data.clip_ids), *held_out.shape[1:])
-        hidden[torch.from_numpy(train_rows)] = held_out
-        inputs = HiddenInputs(hidden)
+    if start is not None:
+        starting = start_from_shared(network, start, split.train, settings.target)
+        held_out = fit_to_scores(network.ridge, starting, data, split.train).cpu()
+    else:
+        if settings.standardise_targets:
+            mean, scale = targets.token_statistics(train_rows)
+            network.token_mean.copy_(mean)
+            network.token_scale.copy_(scale)
+        if settings.ridge == "closed_form":
+            held_out = solve_ridge(network, data, targets, split.train, settings.target).cpu()
+    if settings.released is not None:
+        start_from(network, Path(settings.released), STARTED, "pretrain.released")
+    if held_out is not None:
+        inputs = HiddenInputs.of_clips(held_out, train_rows, len(data.clip_ids), network.ridge)
     history = remembering(less=low_memory)(train)(
         network,
         Alignment(network, data, inputs, targets, split, settings),
@@ -138,7 +155,10 @@ def fit(
         dtype=dtype,
         folder=checkpoints,
         fingerprint=fingerprint_of(
-            made_by, [responses, *image_tokens, *text], device=place.type, dtype=dtype
+            made_by,
+            [responses, *image_tokens, *text, *([start] if start else [])],
+            device=place.type,
+            dtype=dtype,
         ),
     )
     facts = TensorFile(responses).metadata
@@ -152,6 +172,7 @@ def fit(
         vertex_hash=facts["vertex_hash"],
         window_tr=settings.window_tr,
         target=settings.target,
+        training_clips=settings.training_clips,
     )
     write_table(log, history, made_by)
     best = best_row(history)
@@ -173,11 +194,12 @@ def fit(
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 
-def _sizes(settings: Pretrain, data: Responses, targets: Targets) -> BrainSizes:
+def brain_sizes(settings: Pretrain, targets: Targets, vertices: int, lags: int) -> BrainSizes:
+    """Sizes of a brain model for responses of so many vertices and lags."""
     frames, tokens, channels = targets.tokens.shape
     return BrainSizes(
-        vertices=data.values.shape[2],
-        lags=len(settings.window_tr),
+        vertices=vertices,
+        lags=lags,
         hidden=settings.hidden_width,
         blocks=settings.blocks,
         frames=frames,

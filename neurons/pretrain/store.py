@@ -32,7 +32,7 @@ def save_brain_model(
         Training clips and their hidden features (clips, repeats, hidden) as a ridge in closed form predicts them
         from the other movies; what is trained on top of the model must not see its fit to its own training data.
     facts
-        ``subject``, ``vertex_hash``, ``window_tr``, ``target``.
+        ``subject``, ``vertex_hash``, ``window_tr``, ``target``, ``training_clips``.
     """
     arrays = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
     if held_out is not None:

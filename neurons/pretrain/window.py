@@ -69,8 +69,8 @@ def assemble(responses: Tensor, positions: Tensor) -> Tensor:
     Tensor
         (clips, lags, V), zero where the position is -1.
     """
-    present = (positions != ABSENT).unsqueeze(-1).to(responses.dtype)
-    return responses[positions.clamp(min=0)] * present
+    absent = (positions == ABSENT).unsqueeze(-1)
+    return responses[positions.clamp(min=0)].masked_fill_(absent, 0)
 
 
 def repeat_windows(responses: Tensor, repeats: Tensor, positions: Tensor) -> Tensor:

@@ -48,3 +48,13 @@ def test_all_lags_of_a_window_are_of_one_repeat() -> None:
 def test_a_clip_that_is_not_there_is_an_error() -> None:
     with pytest.raises(InputError, match=r"train.safetensors lacks 1 of 2 clips: seg2:2"):
         window_positions(["seg1:0", "seg2:2"], IDS, [0], "train.safetensors")
+
+
+def test_nothing_of_another_run_reaches_a_window() -> None:
+    """Responses of all other runs (the other movie, and the other repeat) are poison."""
+    responses = torch.full((6, 2, 1), torch.nan)
+    responses[:3, 1] = 1.0
+    positions = torch.from_numpy(window_positions(IDS, IDS, [-3, -2, -1, 0, 1, 2, 3], "file"))
+    windows = repeat_windows(responses, torch.ones(3, dtype=torch.int64), positions[:3])
+    present = torch.from_numpy(window_positions(IDS, IDS, [-3, -2, -1, 0, 1, 2, 3], "file")[:3] != -1)
+    assert torch.equal(windows[:, :, 0], present.float())

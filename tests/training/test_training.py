@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from neurons.artifacts import InputError
+from neurons.artifacts import InputError, read_table
 from neurons.sections import Optimiser
 from neurons.training import Batch, Progress, epoch_batches, parameter_groups, train
 
@@ -200,6 +202,52 @@ def test_a_loss_that_is_not_finite_names_the_clips(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"epoch 1, batch \d.*seg1:5\b"):
         run(tmp_path, objective=Broken)
+
+
+def test_a_gradient_that_is_not_finite_names_the_clips_and_leaves_the_state_before_it(tmp_path: Path) -> None:
+    """The loss itself is finite: without a look at gradients the next batch would be blamed."""
+
+    class Broken(Regression):
+        def loss(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+            losses = super().loss(batch, progress)
+            bad = (batch["inputs"] == self.inputs[5]).all(dim=1).any() and progress.epoch == 4
+            root = (losses["loss"] - losses["loss"].detach()).sqrt() if bad else 0.0
+            return {"loss": losses["loss"] + root}
+
+    with pytest.raises(InputError, match=r"a gradient is not finite in epoch 5, batch \d.*seg1:5\b"):
+        run(tmp_path, objective=Broken)
+    assert sorted(path.name for path in tmp_path.glob("step-*")) == [
+        "step-000000012.safetensors",
+        "step-000000024.safetensors",
+    ]
+
+
+@pytest.fixture
+def file_size_limit() -> Iterator[Callable[[int], None]]:
+    """Limits the size of files that this process writes, as a full disk would; lifted afterwards."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_the_checkpoints_before_and_nothing_half_written(
+    tmp_path: Path, file_size_limit: Callable[[int], None]
+) -> None:
+    with pytest.raises(OSError) as trouble:
+        run(tmp_path / "full", lambda step: file_size_limit(1000) if step == 30 else None)
+    assert trouble.value.errno == errno.EFBIG
+    file_size_limit(resource.RLIM_INFINITY)
+    left = sorted(path.name for path in (tmp_path / "full").iterdir())
+    assert left == ["step-000000012.safetensors", "step-000000024.safetensors", "training.tsv"]
+    assert_same_run(run(tmp_path / "full"), run(tmp_path / "whole"))
+
+
+def test_past_epochs_can_be_read_while_a_run_goes_on(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", kill_at(20))
+    so_far = read_table(tmp_path / "killed" / "training.tsv")
+    _, history = run(tmp_path / "whole")
+    pd.testing.assert_frame_equal(so_far, history[:3], check_dtype=False)
 
 
 def test_a_validation_score_that_is_not_finite_is_an_error(tmp_path: Path) -> None:

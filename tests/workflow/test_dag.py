@@ -1,5 +1,7 @@
 """The graph of jobs: what a configuration asks for, and what reruns after a change."""
 
+import json
+
 import pytest
 import yaml
 
@@ -162,6 +164,69 @@ def test_a_changed_variant_reruns_alone(finished):
     assert planned["decouple_fit"] == SUBJECTS
     assert planned["reconstruct_decode"] == SUBJECTS
     assert "pretrain_fit" not in planned
+
+
+def test_rows_of_the_ablation_table_share_models_and_sample_no_video(make_workflow):
+    """17 rows by 3 seeds: rows that differ in later stages only are trained once."""
+    rows = yaml.safe_load((ROOT / "config/ablations.yaml").read_text())["ablations"]["rows"]
+    own = {name: row for name, row in rows.items() if name == "base" or {"pretrain", "decouple"} & {*row}}
+    brains = {json.dumps(row.get("pretrain", {}), sort_keys=True) for row in rows.values()}
+    planned = make_workflow().planned("--cores", "1", "ablations", "--configfile", "config/ablations.yaml")
+    assert len(own) == len(rows) - 1
+    assert planned["pretrain_fit"] == 3 * len(brains)
+    assert planned["decouple_fit"] == planned["evaluate_held_out"] == 3 * len(own)
+    assert planned["evaluate_ablations"] == 1
+    assert not [rule for rule in planned if rule.startswith(("reconstruct", "interpret", "report"))]
+
+
+def test_ablations_with_videos_score_test_clips_too(make_workflow):
+    workflow = make_workflow()
+    path = workflow.configure(
+        {
+            "ablations": {
+                "subjects": ["subject1"],
+                "seeds": [0, 1],
+                "videos": True,
+                "rows": {
+                    "base": {"change": "nothing"},
+                    "plain": {"change": "no emphasis", "reconstruct": {"mask_floor": 0.9}},
+                },
+            }
+        }
+    )
+    planned = workflow.planned("--cores", "1", "ablations", "--configfile", str(path))
+    assert planned["decouple_fit"] == planned["evaluate_held_out"] == 2
+    assert planned["reconstruct_gather"] == planned["evaluate_scores"] == 4
+    assert planned["evaluate_ablations"] == 2
+
+
+def test_learning_curves_train_a_backbone_once_for_all_sizes(make_workflow):
+    planned = make_workflow().planned(
+        "--cores", "1", "learning_curves", "--configfile", "config/learning_curves.yaml"
+    )
+    curves = yaml.safe_load((ROOT / "config/learning_curves.yaml").read_text())["learning_curves"]
+    assert planned["pretrain_shared"] == len(curves["seeds"])
+    assert planned["pretrain_fit"] == len(curves["seeds"]) * len(curves["clips"]) * len(curves["starts"])
+    assert "decouple_fit" not in planned
+
+
+@pytest.mark.parametrize(
+    ("target", "said"), [("ablations", "ablations.rows is empty"), ("learning_curves", "clips is empty")]
+)
+def test_tables_without_rows_say_what_to_add(make_workflow, target, said):
+    done = make_workflow().snakemake("-n", target, check=False)
+    assert done.returncode != 0
+    assert said in done.stdout and f"config/{target}.yaml" in done.stdout
+
+
+def test_a_backbone_of_others_needs_others(make_workflow):
+    workflow = make_workflow()
+    runs = workflow.folder / "config/runs/simulated.tsv"
+    lines = runs.read_text().splitlines(keepends=True)
+    runs.write_text("".join(line for line in lines if not line.startswith("subject2")))
+    path = workflow.configure({"variants": {"ours": {"pretrain": {"start": "others"}}}})
+    done = workflow.snakemake("-n", "--configfile", str(path), check=False)
+    assert done.returncode != 0 and "there is no subject beside subject1" in done.stdout
 
 
 def test_misspelt_key_stops_with_the_nearest_valid_one(make_workflow):

@@ -36,6 +36,7 @@ GIVEN_BY_PARAMETERS = {
     "{params.tail}": {"tail_s"},
     "{params.test_runs}": {"test_runs"},
     "{params.left_out}": {"left_out"},
+    "{params.start}": {"start"},
     "{params.mask}": {"mask"},
     "{params.cortex}": {
         "cortex_summaries",

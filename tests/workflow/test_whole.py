@@ -1,12 +1,20 @@
 """The whole workflow on a tiny study: it ends, a brain without signal decodes nothing, and kills change nothing."""
 
 import importlib.util
+import json
+import os
+import shlex
+import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
-from neurons.artifacts import read_table
+from neurons.artifacts import TensorFile, read_table
+from neurons.workflow.plan import plan
 from tests.workflow.conftest import ROOT
 
 pytestmark = pytest.mark.slow
@@ -34,8 +42,6 @@ def calm(harness, tmp_path_factory):
 
 
 def test_every_declared_artifact_exists_and_a_second_run_does_nothing(harness, calm):
-    import subprocess
-
     again = subprocess.run(
         harness.command("--cores", "1"),
         cwd=calm,
@@ -53,8 +59,6 @@ def test_no_training_step_reads_a_test_file(calm):
     for stage in ("pretrain", "decouple"):
         text = (ROOT / "rules" / f"{stage}.smk").read_text()
         assert "TEST_MOVIES" not in text and "test.safetensors" not in text
-    from neurons.artifacts import TensorFile
-
     for stage in ("pretrain", "decouple"):
         made_by = TensorFile(calm / f"results/tiny/{stage}/ours/subject1/model.safetensors").metadata[
             "provenance"
@@ -65,6 +69,58 @@ def test_no_training_step_reads_a_test_file(calm):
         } | {TensorFile(calm / "results/tiny/preprocess/subject1/test.safetensors").metadata["content_hash"]}
         read = {value for files in made_by["inputs"].values() for value in files.values()}
         assert read and not read & test_hashes
+
+
+AUDITED = """
+import json, sys
+opened = []
+def note(event, arguments):
+    if event == "open" and isinstance(arguments[0], str):
+        opened.append(arguments[0])
+sys.addaudithook(note)
+from neurons.cli import main
+sys.argv = ["neurons", *json.loads(sys.stdin.read())]
+main()
+json.dump(opened, open("opened.json", "w"))
+"""
+
+
+@pytest.mark.parametrize("stage", ["pretrain", "decouple"])
+def test_training_opens_no_test_file_and_needs_none(calm, stage, tmp_path):
+    """A step runs again where nothing but the files of its command exist, watched: same model, no test file opened."""
+    test_movies = {path.name for path in calm.glob("results/tiny/cut/test*")}
+    assert test_movies
+    jobs = plan(yaml.safe_load((calm / "config/config.yaml").read_text()), calm)
+    commands = [command for job, command in jobs.commands.items() if jobs.rules[job].startswith(f"{stage}_")]
+    assert commands
+    for number, command in enumerate(commands):
+        words = shlex.split(command.partition("python -m neurons ")[2].partition(" 2> ")[0])
+        paths = [Path(word) for word in words if word.startswith(("results/", "resources/"))]
+        given = [
+            path for path in paths if (calm / path).is_file() and f"results/tiny/{stage}" not in str(path)
+        ]
+        folder = tmp_path / str(number)
+        for path in given:
+            assert not test_movies & set(path.parts) and path.name != "test.safetensors", path
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(calm / path, folder / path)
+        for name in ("neurons", "resources"):
+            (folder / name).symlink_to(ROOT / name)
+        subprocess.run(
+            [sys.executable, "-c", AUDITED], cwd=folder, input=json.dumps(words), text=True, check=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        opened = {Path(path) for path in json.loads((folder / "opened.json").read_text())}
+        known = {path.name for path in opened}
+        assert "train.safetensors" in known, "the audit sees nothing"
+        assert (
+            not [path for path in opened if test_movies & set(path.parts)] and "test.safetensors" not in known
+        )
+        (made,) = folder.glob(f"results/tiny/{stage}/*/*/model.safetensors")
+        hashes = {
+            TensorFile(path).metadata["content_hash"] for path in (made, calm / made.relative_to(folder))
+        }
+        assert len(hashes) == 1
 
 
 def test_without_signal_nothing_is_decoded(calm):
