@@ -33,7 +33,13 @@ rule reconstruct_decode:
     params:
         settings=of_variant(
             "reconstruct",
-            only=["seed", "prompt_concepts", "concept_threshold", "batch_size"],
+            only=[
+                "seed",
+                "prompt_caption",
+                "prompt_concepts",
+                "concept_threshold",
+                "batch_size",
+            ],
         ),
         compute=COMPUTE,
     message:
@@ -66,7 +72,10 @@ rule reconstruct_oracle:
         mem_mb=4000,
         runtime=60,
     params:
-        settings=settings("reconstruct", only=["prompt_concepts", "concept_threshold"]),
+        settings=settings(
+            "reconstruct",
+            only=["prompt_caption", "prompt_concepts", "concept_threshold"],
+        ),
     message:
         "Take the true task outputs"
     shell:

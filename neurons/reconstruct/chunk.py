@@ -24,7 +24,7 @@ from neurons.reconstruct.clip_folders import (
     write_clip,
 )
 from neurons.reconstruct.loading import identify
-from neurons.reconstruct.settings import Reconstruct
+from neurons.reconstruct.settings import Reconstruct, parts_of
 from neurons.reconstruct.timing import frame_times
 from neurons.reconstruct.video_model import VideoModel
 from neurons.sections import Model
@@ -164,7 +164,7 @@ def _shared(settings: Reconstruct, vae: Model, dtype: torch.dtype, timing: ClipT
     video = settings.video
     return {
         "settings": settings.model_dump(mode="json", include={"seed", "mask_space", "mask_floor", "video"}),
-        "models": [identify(model) for model in (vae, video.base, video.text_encoder, video.tokenizer)],
+        "models": [identify(model) for model in (vae, *parts_of(video))],
         "precision": str(dtype),
         "clip_s": timing.clip_s,
         "phase": timing.phase,

@@ -37,7 +37,7 @@ def oracle(
     text
         Caption embeddings of each test movie (from `embed captions`).
     settings
-        Section `reconstruct`; this step uses concept_threshold and prompt_concepts.
+        Section `reconstruct`; this step uses concept_threshold, prompt_caption and prompt_concepts.
     output
         Output: tensors, as `decode` writes them.
     table
@@ -52,7 +52,7 @@ def oracle(
             "latents": latents,
             "text": text,
         },
-        settings.model_dump(mode="json", include={"concept_threshold", "prompt_concepts"}),
+        settings.model_dump(mode="json", include={"concept_threshold", "prompt_caption", "prompt_concepts"}),
     )
     truth = true_outputs(annotation, labels, image_tokens, latents, text)
     write_tensors(output, truth.tensors, made_by, truth.clip_ids, subject="truth", variant="oracle")
@@ -60,8 +60,7 @@ def oracle(
         truth.clip_ids,
         truth.captions,
         truth.tensors["concepts"],
-        settings.concept_threshold,
-        settings.prompt_concepts,
+        settings,
         truth.key_concepts,
     )
     write_table(table, rows, made_by)

@@ -54,7 +54,7 @@ def decode(
     concepts
         CLIP text features of the concept names (from `embed concepts`).
     settings
-        Section `reconstruct`; this step uses seed, concept_threshold, prompt_concepts and batch_size.
+        Section `reconstruct`; this step uses seed, concept_threshold, prompt_caption, prompt_concepts and batch_size.
     device
         auto, cpu, cuda or cuda:<index>.
     precision
@@ -74,7 +74,7 @@ def decode(
         {
             "subject": subject,
             "variant": variant,
-            **_used(settings, "seed", "concept_threshold", "prompt_concepts"),
+            **_used(settings, "seed", "concept_threshold", "prompt_caption", "prompt_concepts"),
         },
         settings.seed,
     )
@@ -82,13 +82,7 @@ def decode(
         responses, brain_model, decoupler, concepts, settings, place, choose_dtype(precision, place)
     )
     write_tensors(output, decoded.tensors, made_by, decoded.clip_ids, subject=subject, variant=variant)
-    rows = decoded_table(
-        decoded.clip_ids,
-        decoded.captions,
-        decoded.tensors["concepts"],
-        settings.concept_threshold,
-        settings.prompt_concepts,
-    )
+    rows = decoded_table(decoded.clip_ids, decoded.captions, decoded.tensors["concepts"], settings)
     write_table(table, rows, made_by)
 
 

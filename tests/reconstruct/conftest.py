@@ -100,7 +100,8 @@ def inputs(tmp_path: Path) -> Inputs:
         tmp_path / "decoded.safetensors", tmp_path / "decoded.tsv", tmp_path / "control.safetensors"
     )
     write_tensors(files.decoded, half, made_by, CLIPS)
-    write_table(files.table, decoded_table(CLIPS, captions, half["concepts"], 0.98, True), made_by)
+    chosen = Reconstruct(concept_threshold=0.98)
+    write_table(files.table, decoded_table(CLIPS, captions, half["concepts"], chosen), made_by)
     write_tensors(files.control, {"images": images}, made_by, CLIPS)
     return files
 
