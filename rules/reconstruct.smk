@@ -119,6 +119,7 @@ rule reconstruct_videos:
         control=f"{RECONSTRUCTED}/control.safetensors",
         models=video_models,
         vae=folder(CONFIG.embed.vae),
+        clip=folder(CONFIG.embed.clip),
     output:
         manifest=f"{RECONSTRUCTED}/chunks/{{chunk}}.tsv",
     log:
@@ -135,8 +136,16 @@ rule reconstruct_videos:
     params:
         settings=of_variant(
             "reconstruct",
-            only=["seed", "mask_space", "mask_floor", "video", "batch_size"],
+            only=[
+                "seed",
+                "mask_space",
+                "mask_floor",
+                "video",
+                "samples_per_clip",
+                "batch_size",
+            ],
         ),
+        embed=settings("embed", only=["clip", "clip_input_range"]),
         chunks=CONFIG.reconstruct.chunks,
         clip_s=CONFIG.study.clip_s,
         phase=CONFIG.cut.phase,
@@ -148,8 +157,8 @@ rule reconstruct_videos:
     shell:
         "python -m neurons reconstruct videos --decoded {input.decoded:q} --table {input.table:q}"
         " --control {input.control:q} --chunk {wildcards.chunk} --chunks {params.chunks}"
-        " --clip-s {params.clip_s} --phase {params.phase} --settings {params.settings:q} --vae {params.vae:q} {params.compute}"
-        " --clips {params.clips:q} --manifest {output.manifest:q} 2> {log:q}"
+        " --clip-s {params.clip_s} --phase {params.phase} --settings {params.settings:q} --vae {params.vae:q}"
+        " --embed {params.embed:q} {params.compute} --clips {params.clips:q} --manifest {output.manifest:q} 2> {log:q}"
 
 
 rule reconstruct_gather:
@@ -159,7 +168,8 @@ rule reconstruct_gather:
         ),
         decoded=f"{RECONSTRUCTED}/decoded.safetensors",
     output:
-        f"{RECONSTRUCTED}/videos.safetensors",
+        videos=f"{RECONSTRUCTED}/videos.safetensors",
+        samples=f"{RECONSTRUCTED}/samples.tsv",
     log:
         f"{R}/logs/reconstruct/gather/{{variant}}_{{subject}}.log",
     benchmark:
@@ -176,4 +186,4 @@ rule reconstruct_gather:
         "Gather the videos of {wildcards.subject}, variant {wildcards.variant}"
     shell:
         "python -m neurons reconstruct gather --manifests {input.manifests:q} --decoded {input.decoded:q}"
-        " --clips {params.clips:q} --output {output:q} 2> {log:q}"
+        " --clips {params.clips:q} --output {output.videos:q} --samples {output.samples:q} 2> {log:q}"

@@ -66,7 +66,7 @@ def oracle(
     write_table(table, rows, made_by)
 
 
-def gather(*, manifests: list[Path], decoded: Path, clips: Path, output: Path) -> None:
+def gather(*, manifests: list[Path], decoded: Path, clips: Path, output: Path, samples: Path) -> None:
     """Gather the videos of all chunks into one file, in the order of the decoded clips.
 
     Parameters
@@ -79,9 +79,12 @@ def gather(*, manifests: list[Path], decoded: Path, clips: Path, output: Path) -
         Folder of the clips' folders.
     output
         Output: video and blurry video of every clip, lossless.
+    samples
+        Output: table of the samples of every clip: seed, score, which one is shown, and how far they lie apart.
     """
     wanted = TensorFile(decoded).clip_ids
     collected = collect(manifests, wanted, clips)
     made_by = provenance("reconstruct gather", {"manifests": manifests, "decoded": decoded})
     tensors = {"frames": collected.frames, "blurry": collected.blurry}
     write_tensors(output, tensors, made_by, wanted, frame_time_s=collected.frame_time_s)
+    write_table(samples, collected.samples, made_by)

@@ -122,7 +122,8 @@ class Reconstruct(Section):
     """Test responses to task outputs, control images and videos."""
 
     seed: Natural = Field(
-        0, description="seed of diffusion noise; each clip's own seed follows from it and the clip id"
+        0,
+        description="seed of diffusion noise; each sample's own seed follows from it, the clip id and its number",
     )
     mask_space: Literal["pixel", "latent"] = Field(
         "pixel", description="where masks emphasise the key object"
@@ -135,5 +136,10 @@ class Reconstruct(Section):
     concept_threshold: Fraction = Field(0.5, description="probability above which a concept is recognised")
     control: ControlImage = ControlImage()
     video: Video = Video()
+    samples_per_clip: Count = Field(
+        1,
+        description="videos made of each clip, from other noise; the one nearest to the decoded CLIP tokens is shown, and "
+        "how far they lie apart is reported",
+    )
     chunks: Count = Field(2, description="jobs that the clips of one subject and variant are divided into")
     batch_size: Count = Field(8, description="clips sampled at once (does not change results)")

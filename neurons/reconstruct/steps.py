@@ -10,13 +10,15 @@ import torch
 from neurons.artifacts import TensorFile, provenance, seed_for, write_table, write_tensors
 from neurons.console import track
 from neurons.devices import choose_device, choose_dtype, use_threads
+from neurons.embed.settings import Embed
 from neurons.reconstruct.aggregate import ClipTiming
-from neurons.reconstruct.chunk import ChunkOfClips, render_chunk
+from neurons.reconstruct.chunk import ChunkOfClips
 from neurons.reconstruct.control_image import UnclipModel
 from neurons.reconstruct.decode import decoded_outputs
 from neurons.reconstruct.latents import to_frames
 from neurons.reconstruct.loading import load_vae
 from neurons.reconstruct.prompts import decoded_table
+from neurons.reconstruct.render import DECIDING, Studio, render_chunk
 from neurons.reconstruct.settings import Reconstruct
 from neurons.reconstruct.timing import source_frame
 from neurons.sections import Model
@@ -151,6 +153,7 @@ def videos(
     chunks: int,
     settings: Reconstruct,
     vae: Model,
+    embed: Embed,
     device: str = "auto",
     precision: str = "auto",
     threads: int = 1,
@@ -174,9 +177,11 @@ def videos(
     chunks
         Number of chunks that the clips are divided into.
     settings
-        Section `reconstruct`; this step uses seed, mask_space, mask_floor, video and batch_size.
+        Section `reconstruct`; this step uses seed, mask_space, mask_floor, video, samples_per_clip and batch_size.
     vae
         Autoencoder of the blurry videos and the video model.
+    embed
+        Section `embed`; this step uses clip and clip_input_range, to choose between several samples of a clip.
     device
         auto, cpu, cuda or cuda:<index>.
     precision
@@ -194,10 +199,10 @@ def videos(
     """
     use_threads(threads)
     place = choose_device(device)
-    dtype = choose_dtype(precision, place)
+    studio = Studio(settings, vae, embed, ClipTiming(clip_s, phase), place, choose_dtype(precision, place))
     work = ChunkOfClips.read(decoded, table, control, chunk, chunks)
-    rows = render_chunk(work, clips, settings, vae, dtype, ClipTiming(clip_s, phase), place)
-    parameters = _used(settings, "seed", "mask_space", "mask_floor", "video")
+    rows = render_chunk(work, clips, studio)
+    parameters = _used(settings, *DECIDING)
     made_by = provenance(
         "reconstruct videos",
         {"decoded": decoded, "table": table, "control": control},

@@ -46,8 +46,8 @@ def load_motion_unet(settings: Video, device: torch.device, dtype: torch.dtype) 
             f"{KEY}.motion_adapter does not fit {KEY}.base ({error}); both must have been made for one architecture"
         ) from error
     # diffusers' own `to` warns of a change of type even if no layer is to keep its own.
-    nn.Module.to(unet, device, dtype, memory_format=torch.channels_last)
-    return unet.eval().requires_grad_(False)
+    nn.Module.to(unet, device, dtype)
+    return unet.to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
 def load_controlnet(settings: Video, device: torch.device, dtype: torch.dtype) -> SparseControlNetModel:

@@ -14,6 +14,7 @@ from tokenizers import pre_tokenizers
 from torch import nn
 
 from neurons.artifacts import provenance, write_table, write_tensors
+from neurons.embed.settings import Embed
 from neurons.reconstruct.prompts import decoded_table
 from neurons.reconstruct.settings import Reconstruct
 from neurons.sections import Model
@@ -24,10 +25,11 @@ CLIPS = ["test1:0", "test1:1", "test1:2", "test2:0", "test2:1"]
 
 @dataclass(frozen=True)
 class Models:
-    """Settings that point to the models, and the autoencoder."""
+    """Settings that point to the models, the autoencoder, and CLIP."""
 
     settings: Reconstruct
     vae: Model
+    embed: Embed
 
     def changed(self, **video: object) -> Reconstruct:
         """Settings with other values in section `video`."""
@@ -77,7 +79,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
             },
         }
     )
-    return Models(settings, Model(path=str(folder / "vae")))
+    _save_clip(folder / "clip")
+    embed = Embed.model_validate({"clip": {"path": str(folder / "clip")}})
+    return Models(settings, Model(path=str(folder / "vae")), embed)
 
 
 @pytest.fixture
@@ -169,6 +173,18 @@ def _controlnet() -> diffusers.SparseControlNetModel:
         motion_num_attention_heads=2,
         motion_max_seq_length=16,
     )
+
+
+def _save_clip(folder: Path) -> None:
+    part = {"hidden_size": WIDTH, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.CLIPConfig(
+        text_config=part,
+        vision_config={**part, "image_size": FRAME_SIZE, "patch_size": 8},
+        projection_dim=WIDTH,
+    )
+    transformers.CLIPModel(config).save_pretrained(folder)
+    size = {"height": FRAME_SIZE, "width": FRAME_SIZE}
+    transformers.CLIPImageProcessor(size=size, do_center_crop=False).save_pretrained(folder)
 
 
 def _tokenizer() -> transformers.CLIPTokenizer:
