@@ -55,6 +55,10 @@ class Studio:
     device: torch.device
     dtype: torch.dtype
 
+    def load(self) -> VideoModel:
+        """The video model."""
+        return VideoModel.load(self.settings.video, self.vae, self.device, self.dtype)
+
     def identity(self) -> dict[str, Any]:
         """What decides the videos of all clips alike, as JSON values."""
         models = [self.vae, *parts_of(self.settings.video)]
@@ -90,7 +94,7 @@ def render_chunk(work: ChunkOfClips, folder: Path, studio: Studio) -> pd.DataFra
         logger.info("%d of %d clips are there already", len(folders) - len(missing), len(folders))
     failed: list[str] = []
     times = frame_times(studio.settings.video.frames, studio.timing.clip_s)
-    for row, result in render(work, missing, studio):
+    for row, result in render(work, missing, studio, studio.load()) if missing else ():
         if result is None:
             failed.append(work.clips[row])
             continue
@@ -108,13 +112,10 @@ def render_chunk(work: ChunkOfClips, folder: Path, studio: Studio) -> pd.DataFra
 
 
 def render(
-    work: ChunkOfClips, rows: Sequence[int], studio: Studio
+    work: ChunkOfClips, rows: Sequence[int], studio: Studio, model: VideoModel
 ) -> Iterator[tuple[int, ClipResult | None]]:
-    """Make the videos of some clips; the models are loaded once. None stands for a video that is not finite."""
-    if not rows:
-        return
+    """Make the videos of some clips. None stands for a video that is not finite."""
     settings = studio.settings
-    model = VideoModel.load(settings.video, studio.vae, studio.device, studio.dtype)
     samples = range(settings.samples_per_clip)
     viewer = Viewer.load(studio.embed, studio.device, studio.dtype) if len(samples) > 1 else None
     batches = [rows[i : i + settings.batch_size] for i in range(0, len(rows), settings.batch_size)]

@@ -108,6 +108,23 @@ class Video(Section):
         return self
 
 
+class Tune(Section):
+    """`snakemake tune`: strengths to compare on validation clips, all combinations."""
+
+    strength: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] = Field(
+        [0.8, 0.9, 1.0], description="values of reconstruct.video.strength"
+    )
+    control_scale: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] = Field(
+        [0.0, 0.5, 0.8], description="values of reconstruct.video.control_scale"
+    )
+    mask_floor: Annotated[list[Fraction], Field(min_length=1)] = Field(
+        [0.5, 1.0], description="values of reconstruct.mask_floor"
+    )
+    clips: Annotated[int, Field(ge=3)] = Field(
+        24, description="validation clips of each subject, evenly spread"
+    )
+
+
 def parts_of(video: Video) -> list[Model]:
     """Everything that the video model is loaded from."""
     parts = [video.base, video.motion_adapter, video.controlnet, video.text_encoder, video.tokenizer]
@@ -136,6 +153,7 @@ class Reconstruct(Section):
     concept_threshold: Fraction = Field(0.5, description="probability above which a concept is recognised")
     control: ControlImage = ControlImage()
     video: Video = Video()
+    tune: Tune = Tune()
     samples_per_clip: Count = Field(
         1,
         description="videos made of each clip, from other noise; the one nearest to the decoded CLIP tokens is shown, and "

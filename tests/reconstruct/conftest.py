@@ -18,6 +18,7 @@ from neurons.embed.settings import Embed
 from neurons.reconstruct.prompts import decoded_table
 from neurons.reconstruct.settings import Reconstruct
 from neurons.sections import Model
+from tests.reconstruct.trained import Trained, save_untrained
 
 FRAMES, TOKENS, WIDTH, LATENT_CHANNELS, LATENT_SIZE, FRAME_SIZE = 6, 5, 16, 4, 4, 16
 CLIPS = ["test1:0", "test1:1", "test1:2", "test2:0", "test2:1"]
@@ -108,6 +109,12 @@ def inputs(tmp_path: Path) -> Inputs:
     write_table(files.table, decoded_table(CLIPS, captions, half["concepts"], chosen), made_by)
     write_tensors(files.control, {"images": images}, made_by, CLIPS)
     return files
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Trained:
+    """A subject's untrained models and test responses."""
+    return save_untrained(tmp_path)
 
 
 def _save(network: nn.Module, folder: Path) -> None:
