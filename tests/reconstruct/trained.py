@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer, models
 from transformers import GPT2Config
 
-from neurons.artifacts import TensorFile, provenance, write_tensors
+from neurons.artifacts import TensorFile, hash_vertices, provenance, write_tensors
 from neurons.decouple.decoding import save_decoupler
 from neurons.decouple.model import DecouplerModel, DecouplerSizes
 from neurons.pretrain.model import BrainModel, BrainSizes
@@ -24,7 +24,8 @@ BRAIN = BrainSizes(
     residual_projector=True,
 )  # fmt: skip
 CLIPS = ["test1:0", "test1:1", "test1:2", "test2:0", "test2:1"]
-FACTS = {"subject": "subject1", "vertex_hash": "abc"}
+VERTEX = 1000 * np.arange(VERTICES)
+FACTS = {"subject": "subject1", "vertex_hash": hash_vertices(VERTEX)}
 WORDS = {"<end>": 0, "dog": 1, "runs": 2, "car": 3}
 
 

@@ -13,6 +13,8 @@ from tests.workflow.conftest import ROOT
 CALLED_BY_HAND = {
     ("simulate", "run_table"),
     ("reconstruct", "import_unclip"),
+    ("reconstruct", "clip"),
+    ("reconstruct", "run"),
     ("preprocess", "unpack_cc2017"),
     ("preprocess", "index_cc2017"),
     ("preprocess", "index_bids"),
