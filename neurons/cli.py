@@ -64,6 +64,8 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
     "reconstruct": {
         "neurons.reconstruct.steps": ("decode", "control", "videos"),
         "neurons.reconstruct.gathering_steps": ("oracle", "gather"),
+        "neurons.reconstruct.tuning_steps": ("tune", "choose"),
+        "neurons.reconstruct.any_steps": ("clip", "run"),
         "neurons.reconstruct.import_steps": ("import_unclip",),
     },
     "evaluate": {

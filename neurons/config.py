@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from neurons.annotate.settings import Annotate
@@ -28,6 +30,8 @@ from neurons.reconstruct.settings import Reconstruct
 from neurons.report.settings import Report
 from neurons.sections import Count, Natural, Positive, Section
 from neurons.simulate.settings import Simulate
+
+DEFAULT = Path("config/config.yaml")
 
 
 class Study(Section):
@@ -293,6 +297,24 @@ def load(values: dict[str, Any]) -> Config:
     except ValidationError as error:
         listed = "\n".join(f"- {problem}" for problem in problems(error, Config))
         raise InputError(f"the configuration has these problems:\n{listed}") from error
+
+
+def load_files(paths: Sequence[Path]) -> Config:
+    """The configuration of files that are merged, in order, into ``config/config.yaml``, as the workflow does.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, or listing every problem of their content.
+    """
+    values: dict[str, Any] = {}
+    for path in (DEFAULT, *paths):
+        try:
+            content = yaml.safe_load(path.read_text())
+        except (OSError, yaml.YAMLError) as error:
+            raise InputError(f"{path} cannot be read as a configuration: {error}") from error
+        values = _merged(values, content or {})
+    return load(values)
 
 
 def problems(error: ValidationError, section: type[BaseModel], where: str = "") -> Iterator[str]:

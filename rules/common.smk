@@ -16,6 +16,7 @@ if str(ROOT) not in sys.path:
 from snakemake.logging import logger
 
 from neurons.config import ablation_name, load, point_name
+from neurons.reconstruct.settings import parts_of
 from neurons.workflow.seals import guard
 from neurons.study import check_files, read_runs
 
@@ -122,10 +123,9 @@ def model(reference):
 
 
 def folder(reference):
-    """The files of a model that lies in a folder: inputs of the rules that load it (a hub id has none)."""
-    return sorted(
-        str(path) for path in Path(reference.path).rglob("*") if path.is_file()
-    )
+    """The files of a model: inputs of the rules that load it (a hub id has none)."""
+    place = Path(reference.path)
+    return sorted(str(path) for path in (place, *place.rglob("*")) if path.is_file())
 
 
 def growing(first):
@@ -343,12 +343,8 @@ def reconstruction_of(wildcards):
 
 def video_models(wildcards):
     """Files of the models that make videos."""
-    video = reconstruction_of(wildcards).video
-    return [
-        path
-        for part in (video.base, video.text_encoder, video.tokenizer)
-        for path in folder(part)
-    ]
+    parts = parts_of(reconstruction_of(wildcards).video)
+    return sorted({path for part in parts for path in folder(part)})
 
 
 def control_models(wildcards):

@@ -2,7 +2,7 @@
 
 `oracle/truth` is a pseudo variant and subject whose task outputs are the truth: what the video model allows. Clips are
 divided into chunks (jobs); within a chunk a clip's folder appears when the clip is done, and a rerun does only what
-is missing.
+is missing. `snakemake tune` compares strengths on validation clips; its result is a configuration file.
 """
 
 RECONSTRUCTED = f"{R}/reconstruct/{{variant}}/{{subject}}"
@@ -33,7 +33,13 @@ rule reconstruct_decode:
     params:
         settings=of_variant(
             "reconstruct",
-            only=["seed", "prompt_concepts", "concept_threshold", "batch_size"],
+            only=[
+                "seed",
+                "prompt_caption",
+                "prompt_concepts",
+                "concept_threshold",
+                "batch_size",
+            ],
         ),
         compute=COMPUTE,
     message:
@@ -66,7 +72,10 @@ rule reconstruct_oracle:
         mem_mb=4000,
         runtime=60,
     params:
-        settings=settings("reconstruct", only=["prompt_concepts", "concept_threshold"]),
+        settings=settings(
+            "reconstruct",
+            only=["prompt_caption", "prompt_concepts", "concept_threshold"],
+        ),
     message:
         "Take the true task outputs"
     shell:
@@ -110,6 +119,7 @@ rule reconstruct_videos:
         control=f"{RECONSTRUCTED}/control.safetensors",
         models=video_models,
         vae=folder(CONFIG.embed.vae),
+        clip=folder(CONFIG.embed.clip),
     output:
         manifest=f"{RECONSTRUCTED}/chunks/{{chunk}}.tsv",
     log:
@@ -126,8 +136,16 @@ rule reconstruct_videos:
     params:
         settings=of_variant(
             "reconstruct",
-            only=["seed", "mask_space", "mask_floor", "video", "batch_size"],
+            only=[
+                "seed",
+                "mask_space",
+                "mask_floor",
+                "video",
+                "samples_per_clip",
+                "batch_size",
+            ],
         ),
+        embed=settings("embed", only=["clip", "clip_input_range"]),
         chunks=CONFIG.reconstruct.chunks,
         clip_s=CONFIG.study.clip_s,
         phase=CONFIG.cut.phase,
@@ -139,8 +157,8 @@ rule reconstruct_videos:
     shell:
         "python -m neurons reconstruct videos --decoded {input.decoded:q} --table {input.table:q}"
         " --control {input.control:q} --chunk {wildcards.chunk} --chunks {params.chunks}"
-        " --clip-s {params.clip_s} --phase {params.phase} --settings {params.settings:q} --vae {params.vae:q} {params.compute}"
-        " --clips {params.clips:q} --manifest {output.manifest:q} 2> {log:q}"
+        " --clip-s {params.clip_s} --phase {params.phase} --settings {params.settings:q} --vae {params.vae:q}"
+        " --embed {params.embed:q} {params.compute} --clips {params.clips:q} --manifest {output.manifest:q} 2> {log:q}"
 
 
 rule reconstruct_gather:
@@ -150,7 +168,8 @@ rule reconstruct_gather:
         ),
         decoded=f"{RECONSTRUCTED}/decoded.safetensors",
     output:
-        f"{RECONSTRUCTED}/videos.safetensors",
+        videos=f"{RECONSTRUCTED}/videos.safetensors",
+        samples=f"{RECONSTRUCTED}/samples.tsv",
     log:
         f"{R}/logs/reconstruct/gather/{{variant}}_{{subject}}.log",
     benchmark:
@@ -167,4 +186,77 @@ rule reconstruct_gather:
         "Gather the videos of {wildcards.subject}, variant {wildcards.variant}"
     shell:
         "python -m neurons reconstruct gather --manifests {input.manifests:q} --decoded {input.decoded:q}"
-        " --clips {params.clips:q} --output {output:q} 2> {log:q}"
+        " --clips {params.clips:q} --output {output.videos:q} --samples {output.samples:q} 2> {log:q}"
+
+
+rule reconstruct_tune:
+    input:
+        responses=f"{R}/preprocess/{{subject}}/train.safetensors",
+        brain_model=f"{R}/pretrain/{{variant}}/{{subject}}/model.safetensors",
+        decoupler=f"{R}/decouple/{{variant}}/{{subject}}/model.safetensors",
+        concepts=f"{R}/embed/concepts.safetensors",
+        image_tokens=per_movie(
+            "embed/{movie}/image_tokens.safetensors", CONFIG.study.validation_movies
+        ),
+        videos=video_models,
+        controls=control_models,
+        clip=folder(CONFIG.embed.clip),
+    output:
+        f"{RECONSTRUCTED}/tuning.tsv",
+    log:
+        f"{R}/logs/reconstruct/tune/{{variant}}_{{subject}}.log",
+    benchmark:
+        f"{R}/benchmarks/reconstruct/tune/{{variant}}_{{subject}}.tsv"
+    wildcard_constraints:
+        variant="(?!oracle).*",
+    conda:
+        "../envs/reconstruct.yaml"
+    threads: CONFIG.compute.threads
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+        gpu=gpus(),
+    params:
+        settings=of_variant("reconstruct", without=["chunks", "samples_per_clip"]),
+        validation_movies=CONFIG.study.validation_movies,
+        vae=model(CONFIG.embed.vae),
+        embed=settings("embed", only=["clip", "clip_input_range"]),
+        clip_s=CONFIG.study.clip_s,
+        phase=CONFIG.cut.phase,
+        compute=COMPUTE,
+    message:
+        "Strengths on validation clips of {wildcards.subject}, variant {wildcards.variant}"
+    shell:
+        "python -m neurons reconstruct tune --subject {wildcards.subject} --responses {input.responses:q}"
+        " --brain-model {input.brain_model:q} --decoupler {input.decoupler:q} --concepts {input.concepts:q}"
+        " --image-tokens {input.image_tokens:q} --validation-movies {params.validation_movies:q}"
+        " --settings {params.settings:q} --vae {params.vae:q} --embed {params.embed:q} --clip-s {params.clip_s}"
+        " --phase {params.phase} {params.compute} --output {output:q} 2> {log:q}"
+
+
+rule reconstruct_choose:
+    input:
+        expand(f"{RECONSTRUCTED}/tuning.tsv", subject=SUBJECTS, allow_missing=True),
+    output:
+        summary=f"{R}/reconstruct/{{variant}}/tuned.json",
+        configuration=f"{R}/reconstruct/{{variant}}/tuned.yaml",
+    log:
+        f"{R}/logs/reconstruct/choose/{{variant}}.log",
+    benchmark:
+        f"{R}/benchmarks/reconstruct/choose/{{variant}}.tsv"
+    conda:
+        "../envs/reconstruct.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Best strengths, variant {wildcards.variant}"
+    shell:
+        "python -m neurons reconstruct choose --variant {wildcards.variant} --tables {input:q}"
+        " --summary {output.summary:q} --configuration {output.configuration:q} 2> {log:q}"
+
+
+rule tune:
+    input:
+        f"{R}/reconstruct/{VARIANTS[0]}/tuned.yaml",

@@ -67,8 +67,13 @@ def reconstruct(decoded: Decoded, model: VideoModel, settings: Reconstruct, timi
     cut_times = frame_times(count, timing.clip_s, timing.phase)
     times = frame_times(video.frames, timing.clip_s)
     middle = source_frame(count)
-    control_frame = 0 if video.control_frame == "first" else nearest(times, cut_times[middle])
-
+    control_frame = (
+        video.control_frame
+        if isinstance(video.control_frame, int)
+        else 0
+        if video.control_frame == "first"
+        else nearest(times, cut_times[middle])
+    )
     device = model.unet.device
     masks = decoded.masks.to(device)
     blurry = to_frames(model.vae, decoded.latents)

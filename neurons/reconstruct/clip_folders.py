@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,11 @@ from PIL import Image
 
 from neurons.annotate.concepts import CONCEPTS
 from neurons.artifacts import Provenance, hash_bytes, hash_file, split_clip_id, write_json, write_tensors
+from neurons.reconstruct.ranking import Ranking
 from neurons.video import write_mp4
 
 RECORD = "identity.json"
+SAMPLES = "samples.json"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,12 @@ class ClipResult:
         Decoded description.
     probabilities
         (51,) of concepts.
+    samples
+        uint8 (S, T, H, W, 3): all videos that were made; `frames` is one of them.
+    seeds
+        Of the samples.
+    ranking
+        Of the samples.
     """
 
     clip: str
@@ -47,6 +55,23 @@ class ClipResult:
     control: np.ndarray
     caption: str
     probabilities: np.ndarray
+    samples: np.ndarray
+    seeds: list[int]
+    ranking: Ranking
+
+    def record(self) -> dict[str, Any]:
+        """Seeds and scores of the samples, which is shown, and their spread (JSON values)."""
+        scores: Sequence[float | None] = self.ranking.scores or [None]
+        rows = [
+            {"sample": sample, "seed": seed, "score": score, "chosen": sample == self.ranking.best}
+            for sample, (seed, score) in enumerate(zip(self.seeds, scores, strict=True))
+        ]
+        return {
+            "clip": self.clip,
+            "samples": rows,
+            "spread": self.ranking.spread,
+            "pixel_sd": self.ranking.pixel_sd,
+        }
 
 
 def folder_name(clip: str) -> str:
@@ -83,7 +108,8 @@ def write_clip(
     """Write the folder of a clip, replacing an invalid one.
 
     Contents: ``video.mp4``, ``blurry.mp4``, ``frames.safetensors`` (both videos, lossless), ``mask.png`` (frames side by
-    side), ``control.png``, ``caption.txt``, ``concepts.json``, and ``identity.json`` with `identity` and the files' hashes.
+    side), ``control.png``, ``caption.txt``, ``concepts.json``, ``samples.json`` (seeds, scores, spread; with several samples
+    also ``sample_<n>.mp4``), and ``identity.json`` with `identity` and the files' hashes.
     """
     with replacing(folder) as inside:
         write_mp4(inside / "video.mp4", result.frames, len(result.frames) / clip_s)
@@ -102,6 +128,10 @@ def write_clip(
         (inside / "caption.txt").write_text(result.caption + "\n", encoding="utf-8")
         concepts = dict(zip(CONCEPTS, result.probabilities.astype(np.float64).round(4).tolist(), strict=True))
         write_json(inside / "concepts.json", concepts, made_by)
+        write_json(inside / SAMPLES, result.record(), made_by)
+        if len(result.samples) > 1:
+            for sample, frames in enumerate(result.samples):
+                write_mp4(inside / f"sample_{sample}.mp4", frames, len(frames) / clip_s)
         hashes = {file.name: hash_file(file) for file in sorted(inside.iterdir())}
         record = {"clip": result.clip, "identity": identity, "files": hashes}
         (inside / RECORD).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")

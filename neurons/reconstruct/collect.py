@@ -5,21 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from neurons.artifacts import InputError, TensorFile, locate, read_table
-from neurons.reconstruct.clip_folders import folder_hash, is_intact
+from neurons.artifacts import InputError, TensorFile, locate, read_json, read_table
+from neurons.reconstruct.clip_folders import SAMPLES, folder_hash, is_intact
 
 
 @dataclass(frozen=True)
 class Collected:
-    """uint8 videos (n, T, H, W, 3) and blurry videos (n, F, h, w, 3), and the times of the T frames in their clip."""
+    """All clips.
+
+    Attributes
+    ----------
+    frames, blurry
+        uint8 videos (n, T, H, W, 3) and blurry videos (n, F, h, w, 3).
+    frame_time_s
+        Times of the T frames in their clip.
+    samples
+        A row per clip and sample: clip, sample, seed, score, chosen, and the clip's spread and pixel_sd.
+    """
 
     frames: np.ndarray
     blurry: np.ndarray
     frame_time_s: list[float]
+    samples: pd.DataFrame
 
 
 def collect(manifests: Sequence[Path], wanted: Sequence[str], clips: Path) -> Collected:
@@ -68,4 +80,11 @@ def collect(manifests: Sequence[Path], wanted: Sequence[str], clips: Path) -> Co
         np.stack([file["frames"] for file in files]),
         np.stack([file["blurry"] for file in files]),
         list(times.pop()),
+        pd.concat([_samples(read_json(path / SAMPLES)) for path in paths], ignore_index=True),
     )
+
+
+def _samples(record: dict[str, Any]) -> pd.DataFrame:
+    table = pd.DataFrame(record["samples"])
+    table.insert(0, "clip", record["clip"])
+    return table.assign(spread=record["spread"], pixel_sd=record["pixel_sd"])

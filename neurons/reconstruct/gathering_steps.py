@@ -37,7 +37,7 @@ def oracle(
     text
         Caption embeddings of each test movie (from `embed captions`).
     settings
-        Section `reconstruct`; this step uses concept_threshold and prompt_concepts.
+        Section `reconstruct`; this step uses concept_threshold, prompt_caption and prompt_concepts.
     output
         Output: tensors, as `decode` writes them.
     table
@@ -52,7 +52,7 @@ def oracle(
             "latents": latents,
             "text": text,
         },
-        settings.model_dump(mode="json", include={"concept_threshold", "prompt_concepts"}),
+        settings.model_dump(mode="json", include={"concept_threshold", "prompt_caption", "prompt_concepts"}),
     )
     truth = true_outputs(annotation, labels, image_tokens, latents, text)
     write_tensors(output, truth.tensors, made_by, truth.clip_ids, subject="truth", variant="oracle")
@@ -60,14 +60,13 @@ def oracle(
         truth.clip_ids,
         truth.captions,
         truth.tensors["concepts"],
-        settings.concept_threshold,
-        settings.prompt_concepts,
+        settings,
         truth.key_concepts,
     )
     write_table(table, rows, made_by)
 
 
-def gather(*, manifests: list[Path], decoded: Path, clips: Path, output: Path) -> None:
+def gather(*, manifests: list[Path], decoded: Path, clips: Path, output: Path, samples: Path) -> None:
     """Gather the videos of all chunks into one file, in the order of the decoded clips.
 
     Parameters
@@ -80,9 +79,12 @@ def gather(*, manifests: list[Path], decoded: Path, clips: Path, output: Path) -
         Folder of the clips' folders.
     output
         Output: video and blurry video of every clip, lossless.
+    samples
+        Output: table of the samples of every clip: seed, score, which one is shown, and how far they lie apart.
     """
     wanted = TensorFile(decoded).clip_ids
     collected = collect(manifests, wanted, clips)
     made_by = provenance("reconstruct gather", {"manifests": manifests, "decoded": decoded})
     tensors = {"frames": collected.frames, "blurry": collected.blurry}
     write_tensors(output, tensors, made_by, wanted, frame_time_s=collected.frame_time_s)
+    write_table(samples, collected.samples, made_by)

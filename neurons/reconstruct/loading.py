@@ -1,7 +1,9 @@
-"""Parts of diffusion models from folders (or hub repositories) in the diffusers layout."""
+"""Parts of diffusion models from folders (or hub repositories) in the diffusers layout, and what identifies them."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +29,22 @@ def load_vae(model: Model, key: str, device: torch.device) -> AutoencoderKL:
     return load_network(AutoencoderKL, model, key, device, torch.float32)
 
 
-def load_scheduler(model: Model, key: str, name: str | None = None) -> Any:
+def load_scheduler(
+    model: Model, key: str, name: str | None = None, options: Mapping[str, Any] | None = None
+) -> Any:
     """The sampler that ``scheduler/scheduler_config.json`` of the folder names, or another class with its noise schedule.
 
     Parameters
     ----------
     name
         Scheduler class of diffusers; None is the folder's own.
+    options
+        Values that take the place of the file's, such as ``beta_schedule``.
 
     Raises
     ------
     InputError
-        If there is no such file, or diffusers has no such scheduler.
+        If there is no such file, or diffusers has no such scheduler, or it has no such options.
     """
     try:  # whichever scheduler class reads the file, it says which one is meant
         config = diffusers.DDIMScheduler.load_config(
@@ -55,12 +61,16 @@ def load_scheduler(model: Model, key: str, name: str | None = None) -> Any:
             f"{where} names {chosen!r}; expected a scheduler class of diffusers, such as DDIMScheduler or "
             "DPMSolverMultistepScheduler"
         )
-    return kind.from_config(config)
+    valid = [parameter for parameter in inspect.signature(kind).parameters if parameter != "kwargs"]
+    unknown = sorted(set(options or {}) - set(valid))
+    if unknown:
+        raise InputError(
+            f"{key.rpartition('.')[0]}.scheduler_options: {chosen} has no {', '.join(unknown)}; it has {', '.join(valid)}"
+        )
+    return kind.from_config({**config, **(options or {})})
 
 
 def identify(model: Model) -> dict[str, str | None]:
-    """What decides a model's weights: the hash of a folder's files, wherever it lies; path and revision of a hub id."""
-    folder = Path(model.path)
-    return (
-        {"hash": hash_file(folder)} if folder.is_dir() else {"path": model.path, "revision": model.revision}
-    )
+    """What decides a model's weights: the hash of its file or files, wherever they lie; path and revision of a hub id."""
+    path = Path(model.path)
+    return {"hash": hash_file(path)} if path.exists() else {"path": model.path, "revision": model.revision}

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from neurons.annotate.concepts import CONCEPTS
+from neurons.reconstruct.settings import Reconstruct
 
 SEPARATOR = "|"
 
@@ -35,8 +36,7 @@ def decoded_table(
     clip_ids: Sequence[str],
     captions: Sequence[str],
     probabilities: np.ndarray,
-    threshold: float,
-    append_concepts: bool,
+    settings: Reconstruct,
     top: Sequence[int] | None = None,
 ) -> pd.DataFrame:
     """What people read of decoded clips: clip, caption, concepts, top_concept, prompt.
@@ -45,12 +45,12 @@ def decoded_table(
     ----------
     probabilities
         (n, 51).
-    append_concepts
-        Whether prompts name recognised concepts that the caption lacks.
+    settings
+        ``concept_threshold``, and of what prompts are made: ``prompt_caption``, ``prompt_concepts``.
     top
         Index of each clip's top concept; the most probable one if None.
     """
-    found = [recognised(row, threshold) for row in probabilities]
+    found = [recognised(row, settings.concept_threshold) for row in probabilities]
     best = probabilities.argmax(axis=1) if top is None else top
     return pd.DataFrame(
         {
@@ -59,7 +59,7 @@ def decoded_table(
             "concepts": [SEPARATOR.join(names) for names in found],
             "top_concept": [CONCEPTS[int(index)] for index in best],
             "prompt": [
-                compose(caption, names if append_concepts else ())
+                compose(caption if settings.prompt_caption else "", names if settings.prompt_concepts else ())
                 for caption, names in zip(captions, found, strict=True)
             ],
         }

@@ -5,20 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from neurons.artifacts import TensorFile, provenance, seed_for, write_table, write_tensors
-from neurons.console import track
+from neurons.artifacts import TensorFile, provenance, write_table, write_tensors
 from neurons.devices import choose_device, choose_dtype, use_threads
+from neurons.embed.settings import Embed
+from neurons.pretrain.store import check_vertices
 from neurons.reconstruct.aggregate import ClipTiming
-from neurons.reconstruct.chunk import ChunkOfClips, render_chunk
-from neurons.reconstruct.control_image import UnclipModel
-from neurons.reconstruct.decode import decoded_outputs
-from neurons.reconstruct.latents import to_frames
-from neurons.reconstruct.loading import load_vae
+from neurons.reconstruct.chunk import ChunkOfClips
+from neurons.reconstruct.controls import control_images
+from neurons.reconstruct.decode import Decoder
 from neurons.reconstruct.prompts import decoded_table
+from neurons.reconstruct.render import DECIDING, Studio, render_chunk
 from neurons.reconstruct.settings import Reconstruct
-from neurons.reconstruct.timing import source_frame
 from neurons.sections import Model
 
 
@@ -54,7 +52,7 @@ def decode(
     concepts
         CLIP text features of the concept names (from `embed concepts`).
     settings
-        Section `reconstruct`; this step uses seed, concept_threshold, prompt_concepts and batch_size.
+        Section `reconstruct`; this step uses seed, concept_threshold, prompt_caption, prompt_concepts and batch_size.
     device
         auto, cpu, cuda or cuda:<index>.
     precision
@@ -74,21 +72,17 @@ def decode(
         {
             "subject": subject,
             "variant": variant,
-            **_used(settings, "seed", "concept_threshold", "prompt_concepts"),
+            **_used(settings, "seed", "concept_threshold", "prompt_caption", "prompt_concepts"),
         },
         settings.seed,
     )
-    decoded = decoded_outputs(
-        responses, brain_model, decoupler, concepts, settings, place, choose_dtype(precision, place)
-    )
+    decoder = Decoder.load(brain_model, decoupler, concepts, place)
+    file = TensorFile(responses)
+    check_vertices(decoder.facts, file, brain_model)
+    clips, dtype = file.clip_ids, choose_dtype(precision, place)
+    decoded = decoder.decode(np.array(file["responses"]), clips, clips, settings, dtype, str(responses))
     write_tensors(output, decoded.tensors, made_by, decoded.clip_ids, subject=subject, variant=variant)
-    rows = decoded_table(
-        decoded.clip_ids,
-        decoded.captions,
-        decoded.tensors["concepts"],
-        settings.concept_threshold,
-        settings.prompt_concepts,
-    )
+    rows = decoded_table(decoded.clip_ids, decoded.captions, decoded.tensors["concepts"], settings)
     write_table(table, rows, made_by)
 
 
@@ -131,21 +125,10 @@ def control(
         {**_used(settings, "seed", "control"), "vae": vae.model_dump()},
         settings.seed,
     )
-    model = UnclipModel.load(settings.control, vae, place, choose_dtype(precision, place))
-    study_vae = load_vae(vae, "embed.vae", place)
-    tokens, latents = file["image_tokens"], file["latents"]
-    middle = source_frame(latents.shape[1])
-    images = []
-    starts = range(0, len(clips), settings.batch_size)
-    for start in track(starts, "batches of control images"):
-        rows = slice(start, start + settings.batch_size)
-        seeds = [seed_for(settings.seed, "control", clip) for clip in clips[rows]]
-        blurry = to_frames(study_vae, torch.from_numpy(latents[rows, middle].astype(np.float32)))
-        sampled = model.sample(
-            torch.from_numpy(tokens[rows].astype(np.float32)), blurry, seeds, settings.control
-        )
-        images.append((255 * sampled.movedim(1, -1)).round().byte().cpu().numpy())
-    write_tensors(output, {"images": np.concatenate(images)}, made_by, clips)
+    images = control_images(
+        file["image_tokens"], file["latents"], clips, settings, vae, place, choose_dtype(precision, place)
+    )
+    write_tensors(output, {"images": images}, made_by, clips)
 
 
 def videos(
@@ -157,6 +140,7 @@ def videos(
     chunks: int,
     settings: Reconstruct,
     vae: Model,
+    embed: Embed,
     device: str = "auto",
     precision: str = "auto",
     threads: int = 1,
@@ -180,9 +164,11 @@ def videos(
     chunks
         Number of chunks that the clips are divided into.
     settings
-        Section `reconstruct`; this step uses seed, mask_space, mask_floor, video and batch_size.
+        Section `reconstruct`; this step uses seed, mask_space, mask_floor, video, samples_per_clip and batch_size.
     vae
         Autoencoder of the blurry videos and the video model.
+    embed
+        Section `embed`; this step uses clip and clip_input_range, to choose between several samples of a clip.
     device
         auto, cpu, cuda or cuda:<index>.
     precision
@@ -200,10 +186,10 @@ def videos(
     """
     use_threads(threads)
     place = choose_device(device)
-    dtype = choose_dtype(precision, place)
+    studio = Studio(settings, vae, embed, ClipTiming(clip_s, phase), place, choose_dtype(precision, place))
     work = ChunkOfClips.read(decoded, table, control, chunk, chunks)
-    rows = render_chunk(work, clips, settings, vae, dtype, ClipTiming(clip_s, phase), place)
-    parameters = _used(settings, "seed", "mask_space", "mask_floor", "video")
+    rows = render_chunk(work, clips, studio)
+    parameters = _used(settings, *DECIDING)
     made_by = provenance(
         "reconstruct videos",
         {"decoded": decoded, "table": table, "control": control},

@@ -6,18 +6,12 @@ sparse control starts from pure noise and takes one clip's control images, the v
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from diffusers import (
-    AutoencoderKL,
-    MotionAdapter,
-    SparseControlNetModel,
-    UNet2DConditionModel,
-    UNetMotionModel,
-)
+from diffusers import AutoencoderKL, SparseControlNetModel, UNetMotionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -25,8 +19,14 @@ from neurons.console import logger
 from neurons.loading import load_pretrained
 from neurons.reconstruct import diffusion
 from neurons.reconstruct.latents import scale_factor, to_latents
-from neurons.reconstruct.loading import load_network, load_scheduler, load_vae
+from neurons.reconstruct.loading import load_vae
 from neurons.reconstruct.settings import Video
+from neurons.reconstruct.video_networks import (
+    load_controlnet,
+    load_motion_unet,
+    load_text_encoder,
+    load_video_scheduler,
+)
 from neurons.sections import Model
 
 
@@ -50,36 +50,29 @@ class Remembering(nn.Module):
 
 @dataclass(frozen=True)
 class VideoModel:
-    """Networks, sampler, autoencoder and text encoder of the video model."""
+    """Networks, sampler, autoencoder and text encoder of the video model; ``controlnet`` None if it has no weight."""
 
     unet: UNetMotionModel
-    controlnet: SparseControlNetModel
+    controlnet: SparseControlNetModel | None
     scheduler: Any
     vae: AutoencoderKL
     text_encoder: CLIPTextModel
     tokenizer: CLIPTokenizer
+    remembered: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def load(cls, settings: Video, vae: Model, device: torch.device, dtype: torch.dtype) -> VideoModel:
-        """Load from `settings.base`'s subfolders ``unet``, ``motion_adapter``, ``controlnet`` and ``scheduler``."""
-        base, texts, words, key = (
-            settings.base,
-            settings.text_encoder,
-            settings.tokenizer,
-            "reconstruct.video",
-        )
-        image_unet = load_network(UNet2DConditionModel, base, f"{key}.base", device, dtype, "unet")
-        motion = load_network(MotionAdapter, base, f"{key}.base", device, dtype, "motion_adapter")
-        unet = UNetMotionModel.from_unet2d(image_unet, motion).eval().requires_grad_(False)
-        controlnet = load_network(SparseControlNetModel, base, f"{key}.base", device, dtype, "controlnet")
-        controlnet.controlnet_cond_embedding = Remembering(controlnet.controlnet_cond_embedding)
+        """Load the parts that `settings` name; no control network if the control image has no weight."""
+        controlnet = load_controlnet(settings, device, dtype) if settings.control_scale else None
+        if controlnet is not None:
+            controlnet.controlnet_cond_embedding = Remembering(controlnet.controlnet_cond_embedding)
         return cls(
-            unet=unet.to(device, memory_format=torch.channels_last),
-            controlnet=controlnet.to(memory_format=torch.channels_last),
-            scheduler=load_scheduler(base, f"{key}.base", settings.scheduler),
+            unet=load_motion_unet(settings, device, dtype),
+            controlnet=controlnet,
+            scheduler=load_video_scheduler(settings),
             vae=load_vae(vae, "embed.vae", device),
-            text_encoder=load_network(CLIPTextModel, texts, f"{key}.text_encoder", device, torch.float32),
-            tokenizer=load_pretrained(CLIPTokenizer, words, f"{key}.tokenizer"),
+            text_encoder=load_text_encoder(settings, device),
+            tokenizer=load_pretrained(CLIPTokenizer, settings.tokenizer, "reconstruct.video.tokenizer"),
         )
 
     def frame_size(self, settings: Video) -> tuple[int, int]:
@@ -117,25 +110,12 @@ class VideoModel:
         """
         frames = blurry.shape[1]
         guidance = settings.guidance
-        given = self.encode([", ".join(filter(None, [prompt, settings.prompt_suffix])) for prompt in prompts])
-        without = self.encode([settings.negative_prompt]).expand_as(given)
-        texts = (
-            diffusion.doubled(without, given, guidance).to(self.unet.dtype).repeat_interleave(frames, dim=0)
-        )
-        picture, shown = self._sparse(controls, control_frame, frames)
-        picture = diffusion.doubled(picture, picture, guidance)
-        shown = diffusion.doubled(shown, shown, guidance)
+        texts = self._texts(prompts, settings).repeat_interleave(frames, dim=0)
+        residuals = self._control(texts, controls, control_frame, frames, settings)
 
         def predict(latents: Tensor, step: Tensor) -> Tensor:
             latents = latents.to(self.unet.dtype)
-            down, middle = self.controlnet(
-                latents, step, encoder_hidden_states=texts, controlnet_cond=picture, conditioning_mask=shown,
-                conditioning_scale=settings.control_scale, return_dict=False,
-            )  # fmt: skip
-            return self.unet(
-                latents, step, encoder_hidden_states=texts,
-                down_block_additional_residuals=down, mid_block_additional_residual=middle,
-            ).sample  # fmt: skip
+            return self.unet(latents, step, encoder_hidden_states=texts, **residuals(latents, step)).sample
 
         of_clips = diffusion.generators(seeds)
         clean = blurry.to(self.unet.device).float().transpose(1, 2)
@@ -156,11 +136,44 @@ class VideoModel:
                 logger.warning("prompt longer than %d tokens, its end is not used: %s", longest, prompt)
         return self.text_encoder(ids.input_ids.to(self.text_encoder.device)).last_hidden_state
 
-    def _sparse(self, controls: Tensor, control_frame: int, frames: int) -> tuple[Tensor, Tensor]:
+    def _texts(self, prompts: Sequence[str], settings: Video) -> Tensor:
+        """Text features for guidance; those of the negative prompt are computed once."""
+        whole = [", ".join(filter(None, [prompt, settings.prompt_suffix])) for prompt in prompts]
+        given = self.encode(whole).to(self.unet.dtype)
+        if settings.guidance == 1:
+            return given
+        negative = settings.negative_prompt
+        if negative not in self.remembered:
+            self.remembered[negative] = self.encode([negative]).to(self.unet.dtype)
+        return diffusion.doubled(self.remembered[negative].expand_as(given), given, settings.guidance)
+
+    def _control(
+        self, texts: Tensor, controls: Tensor, control_frame: int, frames: int, settings: Video
+    ) -> Callable[[Tensor, Tensor], dict[str, Any]]:
+        """What the control network adds to the U-Net's features, as a function of latents and time step."""
+        network = self.controlnet
+        if network is None:
+            return lambda latents, step: {}
+        picture, shown = self._sparse(network, controls, control_frame, frames)
+        picture = diffusion.doubled(picture, picture, settings.guidance)
+        shown = diffusion.doubled(shown, shown, settings.guidance)
+
+        def residuals(latents: Tensor, step: Tensor) -> dict[str, Any]:
+            down, middle = network(
+                latents, step, encoder_hidden_states=texts, controlnet_cond=picture, conditioning_mask=shown,
+                conditioning_scale=settings.control_scale, return_dict=False,
+            )  # fmt: skip
+            return {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
+
+        return residuals
+
+    def _sparse(
+        self, network: SparseControlNetModel, controls: Tensor, control_frame: int, frames: int
+    ) -> tuple[Tensor, Tensor]:
         """The control network's input: images (B, channels, T, ...), zero in other frames, and which frames have one."""
-        if self.controlnet.use_simplified_condition_embedding:
+        if network.use_simplified_condition_embedding:
             controls = to_latents(self.vae, controls)
-        controls = controls.to(self.controlnet.device, self.controlnet.dtype)
+        controls = controls.to(network.device, network.dtype)
         batch, channels, height, width = controls.shape
         picture = controls.new_zeros(batch, channels, frames, height, width)
         shown = controls.new_zeros(batch, 1, frames, height, width)

@@ -14,9 +14,11 @@ from tokenizers import pre_tokenizers
 from torch import nn
 
 from neurons.artifacts import provenance, write_table, write_tensors
+from neurons.embed.settings import Embed
 from neurons.reconstruct.prompts import decoded_table
 from neurons.reconstruct.settings import Reconstruct
 from neurons.sections import Model
+from tests.reconstruct.trained import Trained, save_untrained
 
 FRAMES, TOKENS, WIDTH, LATENT_CHANNELS, LATENT_SIZE, FRAME_SIZE = 6, 5, 16, 4, 4, 16
 CLIPS = ["test1:0", "test1:1", "test1:2", "test2:0", "test2:1"]
@@ -24,10 +26,11 @@ CLIPS = ["test1:0", "test1:1", "test1:2", "test2:0", "test2:1"]
 
 @dataclass(frozen=True)
 class Models:
-    """Settings that point to the models, and the autoencoder."""
+    """Settings that point to the models, the autoencoder, and CLIP."""
 
     settings: Reconstruct
     vae: Model
+    embed: Embed
 
     def changed(self, **video: object) -> Reconstruct:
         """Settings with other values in section `video`."""
@@ -77,7 +80,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
             },
         }
     )
-    return Models(settings, Model(path=str(folder / "vae")))
+    _save_clip(folder / "clip")
+    embed = Embed.model_validate({"clip": {"path": str(folder / "clip")}})
+    return Models(settings, Model(path=str(folder / "vae")), embed)
 
 
 @pytest.fixture
@@ -100,9 +105,16 @@ def inputs(tmp_path: Path) -> Inputs:
         tmp_path / "decoded.safetensors", tmp_path / "decoded.tsv", tmp_path / "control.safetensors"
     )
     write_tensors(files.decoded, half, made_by, CLIPS)
-    write_table(files.table, decoded_table(CLIPS, captions, half["concepts"], 0.98, True), made_by)
+    chosen = Reconstruct(concept_threshold=0.98)
+    write_table(files.table, decoded_table(CLIPS, captions, half["concepts"], chosen), made_by)
     write_tensors(files.control, {"images": images}, made_by, CLIPS)
     return files
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Trained:
+    """A subject's untrained models and test responses."""
+    return save_untrained(tmp_path)
 
 
 def _save(network: nn.Module, folder: Path) -> None:
@@ -168,6 +180,18 @@ def _controlnet() -> diffusers.SparseControlNetModel:
         motion_num_attention_heads=2,
         motion_max_seq_length=16,
     )
+
+
+def _save_clip(folder: Path) -> None:
+    part = {"hidden_size": WIDTH, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.CLIPConfig(
+        text_config=part,
+        vision_config={**part, "image_size": FRAME_SIZE, "patch_size": 8},
+        projection_dim=WIDTH,
+    )
+    transformers.CLIPModel(config).save_pretrained(folder)
+    size = {"height": FRAME_SIZE, "width": FRAME_SIZE}
+    transformers.CLIPImageProcessor(size=size, do_center_crop=False).save_pretrained(folder)
 
 
 def _tokenizer() -> transformers.CLIPTokenizer:

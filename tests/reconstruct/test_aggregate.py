@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -91,3 +93,46 @@ def test_videos_of_another_size_than_the_blurry_video(model, models):
     videos = reconstruct(decoded(torch.ones(1, 6, 16, 16)), model, settings, TIMING)
     assert videos.frames.shape == (1, 16, 3, 24, 24)
     assert videos.blurry.shape == (1, 6, 3, 16, 16)
+
+
+@pytest.mark.parametrize(("chosen", "shown"), [("middle", 9), ("first", 0), (0, 0), (4, 4), (15, 15)])
+def test_the_control_image_is_given_for_the_chosen_frame(model, models, monkeypatch, chosen, shown):
+    frames = []
+    original = type(model).sample
+
+    def noting(self, prompts, controls, control_frame, *rest):
+        frames.append(control_frame)
+        return original(self, prompts, controls, control_frame, *rest)
+
+    monkeypatch.setattr(type(model), "sample", noting)
+    settings = changed(models, video={"control_frame": chosen, "steps": 1, "strength": 0.01})
+    reconstruct(decoded(torch.ones(1, 6, 16, 16)), model, settings, TIMING)
+    assert frames == [shown]
+
+
+def test_a_frame_that_does_not_exist_is_refused(models):
+    with pytest.raises(ValueError, match="control_frame 16 is not one of the 16 frames"):
+        models.changed(control_frame=16)
+
+
+def test_each_condition_can_be_left_out(model, models):
+    """A video does not depend on a condition that is left out, and does on each of the others."""
+    given = decoded(torch.rand(1, 6, 16, 16, generator=torch.Generator().manual_seed(1)))
+    other = decoded(torch.rand(1, 6, 16, 16, generator=torch.Generator().manual_seed(2)))
+    inputs = {
+        "mask": replace(given, masks=other.masks),
+        "control": replace(given, controls=torch.zeros_like(given.controls)),
+        "blurry": replace(given, latents=torch.zeros_like(given.latents)),
+    }
+    without = {
+        "mask": {"mask_floor": 1.0},
+        "control": {"video": {"control_scale": 0.0}},
+        "blurry": {"video": {"strength": 1.0}},
+    }
+    for left_out, values in without.items():
+        settings = changed(models, **values)
+        own = VideoModel.load(settings.video, models.vae, CPU, torch.float32)
+        usual = reconstruct(given, own, settings, TIMING).frames
+        for name, changed_input in inputs.items():
+            equal = torch.equal(reconstruct(changed_input, own, settings, TIMING).frames, usual)
+            assert equal == (name == left_out), (left_out, name)

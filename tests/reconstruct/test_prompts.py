@@ -7,6 +7,7 @@ import pytest
 
 from neurons.annotate.concepts import CONCEPTS
 from neurons.reconstruct.prompts import compose, decoded_table, recognised
+from neurons.reconstruct.settings import Reconstruct
 
 
 def probabilities(**given):
@@ -36,12 +37,19 @@ def test_prompts_name_each_concept_once(caption, concepts, prompt):
     assert compose(caption, concepts) == prompt
 
 
-def test_the_table_appends_concepts_only_if_asked():
+def test_a_prompt_is_made_of_what_the_settings_name():
     rows = np.stack([probabilities(animal=0.9, plant=0.7), probabilities(tool=0.2)])
-    with_names = decoded_table(["m:0", "m:1"], ["a dog", ""], rows, 0.5, True)
+    with_names = decoded_table(["m:0", "m:1"], ["a dog", ""], rows, Reconstruct())
     assert with_names["prompt"].tolist() == ["a dog, animal, plant", ""]
     assert with_names["concepts"].tolist() == ["animal|plant", ""]
     assert with_names["top_concept"].tolist() == ["animal", "tool"]
-    without = decoded_table(["m:0", "m:1"], ["a dog", ""], rows, 0.5, False, top=[CONCEPTS.index("plant"), 0])
+    names_alone = decoded_table(["m:0", "m:1"], ["a dog", "a fish"], rows, Reconstruct(prompt_caption=False))
+    assert names_alone["prompt"].tolist() == ["animal, plant", ""]
+    assert names_alone["caption"].tolist() == ["a dog", "a fish"]
+    neither = Reconstruct(prompt_caption=False, prompt_concepts=False)
+    assert decoded_table(["m:0", "m:1"], ["a dog", "a fish"], rows, neither)["prompt"].tolist() == ["", ""]
+    without = decoded_table(
+        ["m:0", "m:1"], ["a dog", ""], rows, Reconstruct(prompt_concepts=False), [CONCEPTS.index("plant"), 0]
+    )
     assert without["prompt"].tolist() == ["a dog", ""]
     assert without["top_concept"].tolist() == ["plant", CONCEPTS[0]]

@@ -20,11 +20,12 @@ from neurons.artifacts import (
 )
 from neurons.reconstruct import gathering_steps, steps
 from neurons.reconstruct.chunk import ChunkOfClips
+from neurons.reconstruct.ranking import Viewer
 from neurons.reconstruct.video_model import VideoModel
 
 CONTENT = {
     "video.mp4", "blurry.mp4", "frames.safetensors", "mask.png", "control.png", "caption.txt", "concepts.json",
-    "identity.json",
+    "samples.json", "identity.json",
 }  # fmt: skip
 
 
@@ -32,14 +33,18 @@ def run_videos(inputs, models, folder, chunk=0, chunks=1, settings=None):
     manifest = folder / "chunks" / f"{chunk}.tsv"
     steps.videos(
         decoded=inputs.decoded, table=inputs.table, control=inputs.control, chunk=chunk, chunks=chunks,
-        settings=settings or models.settings, vae=models.vae, device="cpu", clips=folder / "clips", manifest=manifest,
+        settings=settings or models.settings, vae=models.vae, embed=models.embed, device="cpu", clips=folder / "clips",
+        manifest=manifest,
     )  # fmt: skip
     return manifest
 
 
 def gather(inputs, manifests, folder):
     output = folder / "videos.safetensors"
-    gathering_steps.gather(manifests=manifests, decoded=inputs.decoded, clips=folder / "clips", output=output)
+    gathering_steps.gather(
+        manifests=manifests, decoded=inputs.decoded, clips=folder / "clips", output=output,
+        samples=folder / "samples.tsv",
+    )  # fmt: skip
     return TensorFile(output)
 
 
@@ -89,6 +94,8 @@ def test_a_clip_folder_holds_what_people_look_at(inputs, models, quick, tmp_path
 
 
 def test_finished_clips_are_kept_and_damaged_ones_are_made_again(inputs, models, quick, tmp_path, sampled):
+    # One at a time: in other company a clip's last bits may differ.
+    quick = quick.model_copy(update={"batch_size": 1})
     first = run_videos(inputs, models, tmp_path, settings=quick)
     before = first.read_bytes()
     assert len(sampled) == 5
@@ -208,3 +215,49 @@ def test_control_images_do_not_depend_on_the_batch(inputs, models, tmp_path):
         images.append(TensorFile(output)["images"].astype(int))
     assert images[0].shape == (5, 16, 16, 3)
     assert np.abs(images[0] - images[1]).max() <= 1
+
+
+@pytest.fixture
+def several(quick):
+    return quick.model_copy(update={"samples_per_clip": 3})
+
+
+def test_the_sample_nearest_to_the_decoded_tokens_becomes_the_video(inputs, models, several, tmp_path):
+    manifest = run_videos(inputs, models, tmp_path, settings=several)
+    gather(inputs, [manifest], tmp_path)
+    table = read_table(tmp_path / "samples.tsv")
+    ids = TensorFile(inputs.decoded).clip_ids
+    assert table["clip"].tolist() == [clip for clip in ids for _ in range(3)]
+    assert table["seed"].nunique() == 15
+    viewer = Viewer.load(models.embed, torch.device("cpu"), torch.float32)
+    tokens = TensorFile(inputs.decoded)["image_tokens"].astype(np.float64).mean(axis=1)
+    for clip, decoded in zip(ids, tokens, strict=True):
+        rows = table[table["clip"] == clip]
+        folder = tmp_path / "clips" / clip.replace(":", "_")
+        assert CONTENT | {f"sample_{number}.mp4" for number in range(3)} == {
+            path.name for path in folder.iterdir()
+        }
+        frames = np.array(TensorFile(folder / "frames.safetensors")["frames"])
+        view = viewer.view(frames[None, [1, 3, 6, 9, 11, 14]])[0].double().numpy()
+        cosine = view @ decoded / np.linalg.norm(view) / np.linalg.norm(decoded)
+        assert cosine == pytest.approx(rows["score"].max(), abs=1e-5)
+        assert rows.loc[rows["score"].idxmax(), "chosen"]
+        assert rows["chosen"].sum() == 1
+        assert (rows["spread"] > 0).all() and (rows["pixel_sd"] > 0).all()
+
+
+def test_a_single_sample_needs_no_criterion(inputs, models, quick, tmp_path, monkeypatch):
+    monkeypatch.setattr(Viewer, "load", None)
+    gather(inputs, [run_videos(inputs, models, tmp_path, settings=quick)], tmp_path)
+    table = read_table(tmp_path / "samples.tsv")
+    assert table["chosen"].all() and len(table) == 5
+    assert table[["score", "spread", "pixel_sd"]].isna().all(axis=None)
+
+
+def test_the_first_sample_does_not_depend_on_how_many_there_are(inputs, models, quick, several, tmp_path):
+    seeds = {}
+    for name, settings in (("one", quick), ("three", several)):
+        gather(inputs, [run_videos(inputs, models, tmp_path / name, settings=settings)], tmp_path / name)
+        table = read_table(tmp_path / name / "samples.tsv")
+        seeds[name] = table.loc[table["sample"] == 0, "seed"].tolist()
+    assert seeds["one"] == seeds["three"]

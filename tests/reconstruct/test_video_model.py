@@ -90,9 +90,45 @@ def test_full_strength_ignores_the_blurry_video(model, models):
 
 
 def test_the_control_image_without_weight_has_no_effect(model, models):
+    """SparseCtrl's residuals times 0 are what no SparseCtrl at all gives, so it is not loaded."""
     settings = models.changed(control_scale=0.0)
-    other = sample(model, settings, [0], controls=torch.zeros(3, 3, 16, 16))
-    assert torch.equal(sample(model, settings, [0]), other)
+    without = VideoModel.load(settings.video, models.vae, CPU, torch.float32)
+    assert without.controlnet is None
+    found = sample(without, settings, [0])
+    torch.testing.assert_close(found, sample(model, settings, [0]))
+    assert torch.equal(found, sample(without, settings, [0], controls=torch.zeros(3, 3, 16, 16)))
+
+
+def test_without_guidance_the_network_sees_each_clip_once(model, models):
+    seen = []
+    hook = model.unet.register_forward_pre_hook(lambda module, given: seen.append(len(given[0])))
+    encoded = []
+    text_hook = model.text_encoder.register_forward_pre_hook(
+        lambda module, args, given: encoded.append(len((args or list(given.values()))[0])), with_kwargs=True
+    )
+    sample(model, models.changed(guidance=1.0), [0, 1])
+    alone, texts_alone = set(seen), encoded[:]
+    seen.clear()
+    sample(model, models.changed(guidance=2.0, negative_prompt="never seen before"), [0, 1])
+    sample(model, models.changed(guidance=2.0, negative_prompt="never seen before"), [0, 1])
+    hook.remove()
+    text_hook.remove()
+    assert alone == {2} and set(seen) == {4}
+    assert texts_alone == [2]
+    assert encoded[1:] == [2, 1, 2], "the negative prompt is encoded once"
+
+
+@pytest.mark.parametrize(
+    "scheduler", ["LCMScheduler", "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler"]
+)
+def test_few_step_samplers_keep_clips_apart(models, scheduler):
+    """LCM and ancestral samplers draw noise at every step: each clip's from its own generator."""
+    options = {"timestep_spacing": "trailing"}
+    settings = models.changed(scheduler=scheduler, scheduler_options=options, steps=4, guidance=1.0)
+    model = VideoModel.load(settings.video, models.vae, CPU, torch.float32)
+    whole = sample(model, settings)
+    assert whole.isfinite().all()
+    torch.testing.assert_close(sample(model, settings, [1]), whole[[1]], atol=1e-3, rtol=1e-3)
 
 
 def test_the_control_image_guides_the_frame_it_is_given_for(model, models, usual):

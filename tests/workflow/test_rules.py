@@ -14,6 +14,8 @@ CALLED_BY_HAND = {
     ("simulate", "run_table"),
     ("pretrain", "import_checkpoint"),
     ("reconstruct", "import_unclip"),
+    ("reconstruct", "clip"),
+    ("reconstruct", "run"),
     ("preprocess", "unpack_cc2017"),
     ("preprocess", "index_cc2017"),
     ("preprocess", "index_bids"),
