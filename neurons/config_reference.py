@@ -7,6 +7,7 @@ markers of ``config/README.md``; a test keeps them equal to the classes.
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -31,6 +32,7 @@ def schema_text() -> str:
 def reference_text() -> str:
     """The reference tables in Markdown, one per section."""
     lines: list[str] = []
+    defaults = Config()
     for name, section in Config.model_fields.items():
         kind = section.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -40,16 +42,14 @@ def reference_text() -> str:
             rows = [(name, section)]
             story = section.description or ""
         lines += [f"### `{name}`", "", story, "", "| key | type | default | meaning |", "|---|---|---|---|"]
-        lines += [_row(key, field) for key, field in rows]
+        lines += [_row(key, field, attrgetter(key)(defaults)) for key, field in rows]
         lines.append("")
     return "\n".join(lines)
 
 
-def _row(key: str, field: FieldInfo) -> str:
-    default = (
-        "required" if field.is_required() else f"`{_plain(field.get_default(call_default_factory=True))}`"
-    )
-    cells = (f"`{key}`", _type(field), default, field.description or "")
+def _row(key: str, field: FieldInfo, default: Any) -> str:
+    """The default is what holds if nothing is configured, which a section may set for the sections in it."""
+    cells = (f"`{key}`", _type(field), f"`{_plain(default)}`", field.description or "")
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
