@@ -89,6 +89,21 @@ def merge(base: dict, change: dict) -> dict:
     return merged
 
 
+@pytest.fixture(scope="session")
+def harness() -> ModuleType:
+    """The program that kills and resumes."""
+    return benchmark("kill_and_resume")
+
+
+@pytest.fixture(scope="session")
+def calm(harness, tmp_path_factory) -> Path:
+    """A finished, undisturbed run of the tiny study."""
+    folder = tmp_path_factory.mktemp("whole") / "calm"
+    harness.prepare(folder)
+    harness.finish(folder)
+    return folder
+
+
 @pytest.fixture
 def make_workflow(tmp_path_factory) -> Callable[[], Workflow]:
     """A function that makes a fresh `Workflow`."""

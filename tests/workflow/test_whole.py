@@ -1,6 +1,5 @@
 """The whole workflow on a tiny study: it ends, a brain without signal decodes nothing, and kills change nothing."""
 
-import importlib.util
 import json
 import os
 import shlex
@@ -18,27 +17,6 @@ from neurons.workflow.plan import plan
 from tests.workflow.conftest import ROOT
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def harness():
-    """The program that kills and resumes."""
-    specification = importlib.util.spec_from_file_location(
-        "kill_and_resume", ROOT / "benchmarks/kill_and_resume.py"
-    )
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[specification.name] = module
-    specification.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def calm(harness, tmp_path_factory):
-    """A finished, undisturbed run."""
-    folder = tmp_path_factory.mktemp("whole") / "calm"
-    harness.prepare(folder)
-    harness.finish(folder)
-    return folder
 
 
 def test_every_declared_artifact_exists_and_a_second_run_does_nothing(harness, calm):
