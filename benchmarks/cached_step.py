@@ -6,9 +6,11 @@
 
 Both steps of both stages run in one process on random data, with the same objective, optimiser and batch; the naive one
 passes the batch's frames (and texts and responses) through the same frozen models first. Miniatures are the shipped ones; at
-the paper's scale weights are random, sizes those of config/cc2017.yaml and the batches 120 and 10. Prints milliseconds per
-step, floating-point operations (`torch.utils.flop_counter`), what the forward pass keeps for the backward pass, with and
-without `compute.low_memory`, and the arithmetic of memory. `--cached-only` leaves the frozen models out (they need 5 GB),
+the paper's scale weights are random, sizes those of config/cc2017.yaml and the batches 120 and 10.
+
+Prints milliseconds per step (CPU time on a CPU), floating-point operations (`torch.utils.flop_counter`), what
+the forward pass keeps for the backward pass, with and without `compute.low_memory`, and the arithmetic of memory; at the
+paper's scale also the operations of the frozen models. `--cached-only` leaves these out of the steps (they need 5 GB),
 `--forward-only` gradients and the optimiser (the first stage needs 30 GB with them).
 """
 
@@ -46,7 +48,7 @@ from neurons.pretrain.features import Features
 from neurons.pretrain.fit import Alignment
 from neurons.pretrain.model import BrainModel, BrainSizes
 from neurons.training import Batch, Progress
-from neurons.workflow.parameters import _merged, surroundings
+from neurons.workflow.parameters import read_merged, surroundings
 
 PROGRESS = Progress(1, 0, 5, 10)
 REPEATS, CAPTION, CONCEPT_TOKENS, TEXT_TOKENS = 2, 20, 8, 77
@@ -239,17 +241,30 @@ def kept_bytes(step: Step, device: torch.device, dtype: torch.dtype, less: bool)
 def measured(
     step: Step, device: torch.device, dtype: torch.dtype, optimiser: torch.optim.Optimizer | None, steps: int
 ) -> tuple[float, float]:
-    """Median seconds, and floating-point operations of one step."""
+    """Median seconds (of CPU time on a CPU, which other work on the machine disturbs little), and operations of a step."""
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
     with FlopCounterMode(display=False) as counter:
         step.run(device, dtype, optimiser)
     seconds = []
     for _ in range(steps):
         _wait(device)
-        start = time.perf_counter()
+        start = clock()
         step.run(device, dtype, optimiser)
         _wait(device)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(clock() - start)
     return float(np.median(seconds)), float(counter.get_total_flops())
+
+
+def frozen_operations(settings: Config, scale: str, stage: str, around: Surroundings) -> float:
+    """Floating-point operations per clip of what a naive step computes anew, counted without memory."""
+    frozen = Frozen(settings, scale, torch.device("meta"), torch.float32)
+    if stage == "pretrain":
+        prepare = partial(frozen.images, around.frames)
+    else:
+        prepare = _second_stage(frozen, settings, around, torch.device("meta"), torch.float32, 1)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        prepare()
+    return float(counter.get_total_flops())
 
 
 def _wait(device: torch.device) -> None:
@@ -283,8 +298,8 @@ def report(
     weights, learned = count(cached.model), sum(parameter.numel() for parameter in trained)
     memory = training_bytes(weights, learned) / 2**30
     print(
-        f"\nMemory: {weights / 1e6:,.1f} M weights, {learned / 1e6:,.1f} M trained: {memory:.2f} GiB with gradients and moments "
-        "in float32"
+        f"\nMemory: {weights / 1e6:,.1f} M weights, {learned / 1e6:,.1f} M trained; with gradients and moments in float32 "
+        f"{memory:.2f} GiB"
     )
     if not forward:
         for less in (False, True):
@@ -314,7 +329,7 @@ def main(
     place = torch.device(device)
     dtype = torch.bfloat16 if place.type == "cuda" else torch.float32
     variant = "paper" if scale == "paper" else "ours"
-    settings = load(_merged([Path(name) for name in FILES[scale]])).variant(variant)
+    settings = load(read_merged([Path(name) for name in FILES[scale]])).variant(variant)
     around = surroundings(settings, (VERTICES[scale],))
     frozen = None if cached_only else Frozen(settings, scale, place, dtype)
     batches = {
@@ -341,6 +356,9 @@ def main(
                 lower = dtype
             naive = Step(cached.name, cached.model, cached.objective, anew, size) if anew else None
             report(cached, naive, place, lower, steps, forward_only)
+            if scale == "paper":
+                anew_flops = frozen_operations(settings, scale, stage, around)
+                print(f"computed anew per clip: {anew_flops / 1e12:.2f} TFLOP, nothing with stored features")
             del cached, naive, anew
 
 

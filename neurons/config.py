@@ -77,7 +77,7 @@ class Compute(Section):
     )
     low_memory: bool = Field(
         False,
-        description="training keeps fewer activations and computes them again (slower by about a quarter, same results)",
+        description="training keeps fewer activations and computes them again (a fifth slower, same results)",
     )
 
 

@@ -114,9 +114,6 @@ def pretrain_parts(settings: Pretrain, around: Surroundings) -> list[Part]:
         if name == "text projection":
             published -= around.joint
             why = "a bias; the release keeps its matrix as it is, here it is trained"
-        if name == "backbone" and not why:
-            why = "gains of norms over one number, which cannot reach the output"
-            published += RELEASED_BLOCKS
         parts.append(Part("pretrain", name, weights, published, weights, why if weights != published else ""))
     return parts
 

@@ -15,7 +15,7 @@ from neurons.published.decoupler import PublishedDecoupler, PublishedSizes
 from neurons.published.keys import FREQUENCIES, SCHEDULE, Translation, shown, translate
 from neurons.published.prior import MindEye2Prior, rotary_frequencies
 from neurons.published.schedule import schedule_tables
-from neurons.published.sizes import brain_sizes, decoupler_sizes, prior_sizes
+from neurons.published.sizes import backbone_sizes, brain_sizes, decoupler_sizes, prior_sizes
 
 LEVELS = "diffusion_prior.noise_scheduler.betas"
 TIED, EMBEDDING = (f"description.language_model.{name}.weight" for name in ("lm_head", "transformer.wte"))
@@ -70,6 +70,8 @@ def convert(state: Mapping[str, Tensor], mask_size_px: int, latent_size: int) ->
         Listing keys that are unknown or missing, shapes that do not fit, tables that do not follow from the sizes.
     """
     translation = translate(state)
+    if translation.kind != "NEURONS":
+        _check_backbone(translation)
     if translation.kind == "MindEye2":
         _check_prior(state, translation)
         return Converted(translation, None, None, ("motion projection", "text projection", "task heads"))
@@ -85,6 +87,18 @@ def convert(state: Mapping[str, Tensor], mask_size_px: int, latent_size: int) ->
         _check(translation.brain, BrainModel(brain), "brain model")
         _check(translation.decoupler, PublishedDecoupler(decoupler), "decoupler")
     return Converted(translation, brain, decoupler, ())
+
+
+def _check_backbone(translation: Translation) -> None:
+    """The parts of a brain model that a checkpoint without projections holds."""
+    sizes = backbone_sizes(translation.brain)
+    with torch.device("meta"):
+        model = BrainModel(sizes)
+    held = nn.ModuleDict(
+        {name: model.get_submodule(name) for name in ("ridge", "backbone", "unfold", "projector")}
+    )
+    weights = {name: value for name, value in translation.brain.items() if name.partition(".")[0] in held}
+    _check(weights, held, "brain model")
 
 
 def _check_prior(state: Mapping[str, Tensor], translation: Translation) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from torch import Tensor
 from transformers import GPT2Config
@@ -21,8 +21,8 @@ NORM_GROUPS = 32
 Weights = Mapping[str, Tensor]
 
 
-def brain_sizes(brain: Weights) -> BrainSizes:
-    """Sizes of a brain model with all its parts."""
+def backbone_sizes(brain: Weights) -> BrainSizes:
+    """Sizes of a brain model, as far as ridge and backbone tell them; the projections' are 1."""
     hidden, vertices = _shape(brain, "ridge.lags.0.weight")
     channels = _shape(brain, "projector.2.weight")[1]
     return BrainSizes(
@@ -30,13 +30,20 @@ def brain_sizes(brain: Weights) -> BrainSizes:
         lags=1,
         hidden=hidden,
         blocks=count(brain, "backbone"),
-        frames=_shape(brain, "motion.linear.weight")[0] // channels,
+        frames=1,
         tokens=_shape(brain, "unfold.weight")[0] // channels,
         channels=channels,
-        text=_shape(brain, "text.linear.weight")[0],
+        text=1,
         residual_projector=False,
         backbone="mindeye2",
     )
+
+
+def brain_sizes(brain: Weights) -> BrainSizes:
+    """Sizes of a brain model with all its parts."""
+    known = backbone_sizes(brain)
+    frames = _shape(brain, "motion.linear.weight")[0] // known.channels
+    return replace(known, frames=frames, text=_shape(brain, "text.linear.weight")[0])
 
 
 def prior_sizes(weights: Weights, levels: int) -> PriorSizes:

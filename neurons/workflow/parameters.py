@@ -46,7 +46,7 @@ def parameters(
     vertices
         Selected vertices of each subject.
     """
-    settings = load(_merged(config or [Path("config/config.yaml")])).variant(variant)
+    settings = load(read_merged(config or [Path("config/config.yaml")])).variant(variant)
     around = surroundings(settings, vertices)
     first, second = pretrain_parts(settings.pretrain, around), decouple_parts(settings.decouple, around)
     console = Console(width=150)
@@ -109,7 +109,8 @@ def _language_model(model: Model) -> GPT2Config:
     return load_pretrained(GPT2Config, model, "decouple.language_model")
 
 
-def _merged(paths: list[Path]) -> dict[str, Any]:
+def read_merged(paths: list[Path]) -> dict[str, Any]:
+    """Values of configuration files, the later merged into the earlier."""
     values: dict[str, Any] = {}
     for path in paths:
         try:

@@ -7,10 +7,10 @@ import pytest
 import torch
 from transformers import CLIPImageProcessor, CLIPModel
 
-from neurons.artifacts import TensorFile
+from neurons.artifacts import InputError, TensorFile
 from neurons.embed import steps
 from neurons.embed.clip_images import pixel_values
-from neurons.embed.settings import Embed
+from neurons.embed.settings import ClipSizes, Embed
 
 
 def by_hand(folder: Path, pixels: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -113,3 +113,14 @@ def test_resize_is_told(
     )
     steps.images(movies=["movie"], frames=[path], settings=settings, outputs=[tmp_path / "out"], device="cpu")
     assert "40 x 40 px are resized to the 32 x 32 px" in caplog.text
+
+
+def test_a_model_of_other_sizes_than_the_configuration_names_is_refused(
+    settings: Embed, frames: Path, tmp_path: Path
+) -> None:
+    right = ClipSizes(tokens=16, channels=32, joint=24, text=32)
+    arguments = {"movies": ["movie"], "frames": [frames], "outputs": [tmp_path / "tokens.safetensors"]}
+    steps.images(settings=settings.model_copy(update={"clip_sizes": right}), device="cpu", **arguments)
+    wrong = right.model_copy(update={"channels": 1664})
+    with pytest.raises(InputError, match=r"channels 32.*clip_sizes expects tokens 16, channels 1664"):
+        steps.images(settings=settings.model_copy(update={"clip_sizes": wrong}), device="cpu", **arguments)

@@ -106,6 +106,15 @@ def test_sampling_through_all_levels_is_ancestral(
         close(found[clip], restated.ancestral(neurons_state, tokens[clip], seed, LEVELS), SAMPLED)
 
 
+@pytest.mark.parametrize("steps", [3, 5])
+def test_sampling_in_fewer_steps_jumps_as_released(
+    neurons_state: dict[str, Tensor], decoupler: PublishedDecoupler, steps: int
+) -> None:
+    tokens = drawn(1, TOKENS, CHANNELS)
+    found = decoupler.prior.sample(tokens, [5], steps)
+    close(found[0], restated.jumping(neurons_state, tokens[0], 5, LEVELS, steps), SAMPLED)
+
+
 @pytest.mark.parametrize("steps", [LEVELS, 4])
 def test_a_sampler_whose_network_knows_the_truth_returns_it(
     decoupler: PublishedDecoupler, steps: int

@@ -113,6 +113,13 @@ def test_keys_without_a_place_or_a_value_are_errors(
         convert(spoil(neurons_state), 32, 8)
 
 
+@pytest.mark.parametrize("key", ["backbone.clip_proj.5.bias", "backbone.mixer_blocks2.1.1.3.weight"])
+def test_a_start_that_lacks_a_weight_is_an_error(mindeye2_state: State, key: str) -> None:
+    assert convert(mindeye2_state, 32, 8).translation.kind == "MindEye2"
+    with pytest.raises(InputError, match="1 missing: "):
+        convert(without(key)(mindeye2_state), 32, 8)
+
+
 def test_buffers_of_old_transformers_are_accepted_and_named(neurons_state: State) -> None:
     old = {
         "text_dec.decoder.transformer.h.0.attn.bias": torch.ones(1, 1, 40, 40, dtype=torch.uint8),

@@ -11,7 +11,7 @@ import yaml
 from neurons.artifacts import InputError
 from neurons.config import load
 from neurons.decouple.parameters import Part, decouple_parts, pretrain_parts, training_bytes
-from neurons.workflow.parameters import CC2017_VERTICES, _merged, parameters, surroundings
+from neurons.workflow.parameters import CC2017_VERTICES, parameters, read_merged, surroundings
 from tests.workflow.conftest import ROOT
 
 PAPER_SCALE = [ROOT / "config/config.yaml", ROOT / "config/cc2017.yaml"]
@@ -24,7 +24,7 @@ MILLIONS = {
 
 @cache
 def parts(variant: str) -> dict[str, Part]:
-    settings = load(_merged(PAPER_SCALE)).variant(variant)
+    settings = load(read_merged(PAPER_SCALE)).variant(variant)
     around = surroundings(settings, CC2017_VERTICES)
     found = [
         *pretrain_parts(settings.pretrain, around),
@@ -110,4 +110,4 @@ def test_a_configuration_that_cannot_be_read_is_named(tmp_path) -> None:  # type
 def test_later_files_are_merged_into_earlier_ones(tmp_path) -> None:  # type: ignore[no-untyped-def]
     for name, values in (("a", {"pretrain": {"blocks": 1, "seed": 3}}), ("b", {"pretrain": {"blocks": 2}})):
         (tmp_path / name).write_text(yaml.safe_dump(values))
-    assert _merged([tmp_path / "a", tmp_path / "b"]) == {"pretrain": {"blocks": 2, "seed": 3}}
+    assert read_merged([tmp_path / "a", tmp_path / "b"]) == {"pretrain": {"blocks": 2, "seed": 3}}
