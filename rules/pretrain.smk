@@ -10,7 +10,7 @@ rule pretrain_fit:
         responses=f"{R}/preprocess/{{subject}}/train.safetensors",
         image_tokens=per_movie("embed/{movie}/image_tokens.safetensors", TRAIN_MOVIES),
         text=per_movie("embed/{movie}/text.safetensors", TRAIN_MOVIES),
-        start=shared_start_of,
+        start=lambda wildcards: shared_start(wildcards.variant, wildcards.subject),
     output:
         model=f"{R}/pretrain/{{variant}}/{{subject}}/model.safetensors",
         log=f"{R}/pretrain/{{variant}}/{{subject}}/training.tsv",
