@@ -68,7 +68,7 @@ rule pretrain_shared:
         subjects=backbone_subjects,
         settings=of_variant("pretrain", without=["training_clips"]),
         validation_movies=CONFIG.study.validation_movies,
-        checkpoints=f"{R}/pretrain/{{variant}}/{{subject}}/start/checkpoints",
+        checkpoints=f"{R}/pretrain/{{variant}}/{{subject}}/checkpoints/start",
         compute=COMPUTE,
     message:
         "Train the backbone that {wildcards.subject} starts from, variant {wildcards.variant}"
