@@ -78,7 +78,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 def wait_for_checkpoint(folder: Path, training: str, process: subprocess.Popen[bytes]) -> bool:
     """Wait until `training` has written a checkpoint; False if the run ended first."""
     while process.poll() is None:
-        if any(folder.glob(f"results/tiny/{training}/*/*/checkpoints/*")):
+        if any(folder.glob(f"results/tiny/{training}/*/*/checkpoints/step-*")):
             return True
         time.sleep(0.02)
     return False

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -158,13 +159,14 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _variants_are_valid(self) -> Config:
-        derived = self.derived()
+        derived = self.derived
         if both := sorted({*self.variants} & {*derived}):
             raise ValueError(f"{', '.join(both)} is a variant already; rename the row of the ablation table")
         for name in (*self.variants, *(self.interpret.variants or []), *derived):
             self.variant(name)
         return self
 
+    @cached_property
     def derived(self) -> dict[str, Variant]:
         """Variants that the ablation table and the learning curves are made of."""
         return {**self._ablated(), **self._points()}
@@ -200,7 +202,7 @@ class Config(Section):
         apart_from
             Keys of the sections that may differ.
         """
-        derived = self.derived()
+        derived = self.derived
         if name not in derived:
             return name
 
@@ -225,7 +227,7 @@ class Config(Section):
 
     def variant(self, name: str) -> Config:
         """The configuration with the overrides of variant `name` applied."""
-        known = {**self.variants, **self.derived()}
+        known = {**self.variants, **self.derived}
         if name not in known:
             raise InputError(f"unknown variant {name!r}; the configuration has: {', '.join(known)}")
         changed = {

@@ -45,7 +45,7 @@ MOVIES = list(RUNS["movie"].unique())
 TRAIN_MOVIES = list(RUNS.loc[RUNS["split"] == "train", "movie"].unique())
 TEST_MOVIES = list(RUNS.loc[RUNS["split"] == "test", "movie"].unique())
 VARIANTS = list(CONFIG.variants)
-DERIVED = list(CONFIG.derived())
+DERIVED = list(CONFIG.derived)
 CHUNKS = list(range(CONFIG.reconstruct.chunks))
 
 # Every job finds the package in this checkout and no package of the user's home, and the Python beside this Snakemake
@@ -90,14 +90,14 @@ def brain_model_of(wildcards):
     return f"{R}/pretrain/{variant}/{wildcards.subject}/model.safetensors"
 
 
-def shared_start_of(wildcards):
-    """The backbone that a variant's brain model starts from, if any; points of a learning curve have one together."""
-    if CONFIG.variant(wildcards.variant).pretrain.start == "own":
+def shared_start(variant, subject):
+    """The backbone that a brain model starts from, if any; points of a learning curve have one together."""
+    start = CONFIG.variant(variant).pretrain.start
+    if start == "own":
         return []
-    variant = CONFIG.sharing(
-        wildcards.variant, ("pretrain",), frozenset({"training_clips"})
-    )
-    return f"{R}/pretrain/{variant}/{wildcards.subject}/start.safetensors"
+    first = CONFIG.sharing(variant, ("pretrain",), frozenset({"training_clips"}))
+    trained_for = SUBJECTS[0] if start == "all" else subject
+    return f"{R}/pretrain/{first}/{trained_for}/start.safetensors"
 
 
 def backbone_subjects(wildcards):

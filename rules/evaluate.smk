@@ -14,6 +14,13 @@ BY_REFERENCE = [
     for subject in SUBJECTS
 ] + [(name, "truth") for name in REFERENCES if name in ("mean", "oracle")]
 SCORED = BY_BRAIN + BY_REFERENCE
+BACKBONES = sorted(
+    {
+        str(path)
+        for variant, subject in BY_BRAIN
+        if (path := shared_start(variant, subject))
+    }
+)
 FEATURE_KEYS = ["frame_classifier", "video_classifier", "clip", "gate", "batch_size"]
 RESAMPLING_KEYS = ["seed", "bootstrap", "permutations", "block_clips"]
 # The reference `mean` gives one video for all clips: that is its purpose, and no alarm.
@@ -355,7 +362,8 @@ rule evaluate_alarms:
         ],
         trained_from=expand(
             f"{R}/preprocess/{{subject}}/train.safetensors", subject=SUBJECTS
-        ),
+        )
+        + BACKBONES,
         test_files=expand(
             f"{R}/preprocess/{{subject}}/test.safetensors", subject=SUBJECTS
         )

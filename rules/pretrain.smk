@@ -13,7 +13,7 @@ rule pretrain_fit:
         released=lambda wildcards: (
             CONFIG.variant(wildcards.variant).pretrain.released or []
         ),
-        start=shared_start_of,
+        start=lambda wildcards: shared_start(wildcards.variant, wildcards.subject),
     output:
         model=f"{R}/pretrain/{{variant}}/{{subject}}/model.safetensors",
         log=f"{R}/pretrain/{{variant}}/{{subject}}/training.tsv",
@@ -73,7 +73,7 @@ rule pretrain_shared:
         subjects=backbone_subjects,
         settings=of_variant("pretrain", without=["training_clips"]),
         validation_movies=CONFIG.study.validation_movies,
-        checkpoints=f"{R}/pretrain/{{variant}}/{{subject}}/start_checkpoints",
+        checkpoints=f"{R}/pretrain/{{variant}}/{{subject}}/checkpoints/start",
         compute=COMPUTE,
     message:
         "Train the backbone that {wildcards.subject} starts from, variant {wildcards.variant}"

@@ -108,7 +108,7 @@ ABLATED = {
 
 def test_rows_and_seeds_of_the_ablation_table_are_variants():
     config = load(ABLATED)
-    assert list(config.derived()) == [
+    assert list(config.derived) == [
         f"{row}_seed{seed}" for row in ("base", "flat", "video") for seed in (4, 5)
     ]
     flat = config.variant("flat_seed5")

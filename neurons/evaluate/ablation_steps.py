@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 import torch
 
 from neurons.artifacts import InputError, TensorFile, atomic, gather, provenance, read_table, write_table
-from neurons.decouple.decoding import load_decoupler, read_concept_texts
+from neurons.decouple.decoding import DecodedTasks, load_decoupler, read_concept_texts
 from neurons.devices import choose_device, use_threads
 from neurons.evaluate.ablations import METRICS, ablation_scores, definitions, lay_out
 from neurons.evaluate.comparisons import mean_over_subjects
@@ -20,7 +21,7 @@ from neurons.evaluate.settings import Evaluate
 from neurons.evaluate.strict_tasks import caption_measures, mask_measures
 from neurons.evaluate.tables import markdown
 from neurons.evaluate.words import first_named
-from neurons.pretrain.data import split_movies
+from neurons.pretrain.data import Split, split_movies
 from neurons.pretrain.store import brain_embeddings, check_vertices, load_brain_model
 
 EVERYBODY = "mean"
@@ -67,7 +68,6 @@ def held_out(
         Scores of single clips, a column per metric (written, Parquet).
     """
     use_threads(threads)
-    place = choose_device(device)
     file = TensorFile(responses)
     brain, facts = load_brain_model(brain_model)
     check_vertices(facts, file, brain_model)
@@ -78,6 +78,7 @@ def held_out(
         )
     split = split_movies(file.clip_ids, validation_movies, str(responses), facts.get("training_clips"))
     ids = split.validation
+    place = choose_device(device)
     mean = np.array(file["responses"], dtype=np.float32).mean(axis=1)
     tokens = brain_embeddings(
         brain.to(place), mean, file.clip_ids, ids, facts["window_tr"], where=str(responses)
@@ -86,25 +87,14 @@ def held_out(
     decoded = tasks.decode(tokens, ids, read_concept_texts(concepts), seed=settings.seed)
     with torch.no_grad():
         video = torch.cat([brain.motion(part.to(place)).cpu() for part in tokens.split(64)]).numpy()
-
-    described = table_rows(annotation, ["caption", "key_tag", "tags"], ids)
-    captions = [str(caption) for caption in described["caption"]]
-    nouns = [str(tag) if pd.notna(tag) else None for tag in described["key_tag"]]
-    subjects = [first_named(said, tags) for said, tags in zip(captions, described["tags"], strict=True)]
-    masks, _ = gather(labels, "key_mask", ids)
-    training_masks, _ = gather(labels, "key_mask", split.train)
-    true_concepts, _ = gather(labels, "concepts", ids)
-    true_latents, _ = gather(latents, "latents", ids)
-    mean_latents = gather(latents, "latents", split.train)[0].astype(np.float32).mean(axis=0)
-    measures = [
-        *mask_measures(masks, decoded.mask, training_masks, settings.mask_threshold),
-        *caption_measures(captions, nouns, subjects, decoded.captions),
-    ]
-    scores = {item.name: item.per_clip for item in measures if item.per_clip is not None}
-    scores |= {
-        "concept_ranking": ranking_precision(decoded.concepts, true_concepts),
+    true_latents, mean_latents = (
+        gather(latents, "latents", clips)[0].astype(np.float32) for clips in (ids, split.train)
+    )
+    scores = {
+        **_masks_and_captions(decoded, split, labels, annotation, settings.mask_threshold),
+        "concept_ranking": ranking_precision(decoded.concepts, gather(labels, "concepts", ids)[0]),
         "latents_correlation": deviation_correlation(
-            decoded.latents, true_latents.astype(np.float32), mean_latents
+            decoded.latents, true_latents, mean_latents.mean(axis=0)
         ),
         "text_2way": identification(decoded.text, gather(text, "caption", ids)[0]),
         "tokens_2way": identification(video, gather(image_tokens, "tokens", ids)[0]),
@@ -123,6 +113,27 @@ def held_out(
     parameters = {"validation_movies": validation_movies, "mask_threshold": settings.mask_threshold}
     made_by = provenance("evaluate held-out", inputs, parameters, settings.seed)
     write_table(output, pd.DataFrame({"clip": ids, **scores}), made_by)
+
+
+def _masks_and_captions(
+    decoded: DecodedTasks,
+    split: Split,
+    labels: Sequence[Path],
+    annotation: Sequence[Path],
+    mask_threshold: float,
+) -> dict[str, np.ndarray]:
+    """The measures of masks and captions of protocol `strict` that are means over clips."""
+    ids = split.validation
+    described = table_rows(annotation, ["caption", "key_tag", "tags"], ids)
+    captions = [str(caption) for caption in described["caption"]]
+    nouns = [str(tag) if pd.notna(tag) else None for tag in described["key_tag"]]
+    subjects = [first_named(said, tags) for said, tags in zip(captions, described["tags"], strict=True)]
+    masks, training_masks = (gather(labels, "key_mask", clips)[0] for clips in (ids, split.train))
+    measures = [
+        *mask_measures(masks, decoded.mask, training_masks, mask_threshold),
+        *caption_measures(captions, nouns, subjects, decoded.captions),
+    ]
+    return {item.name: item.per_clip for item in measures if item.per_clip is not None}
 
 
 def ablations(

@@ -130,8 +130,8 @@ def fit(
     held_out = None
     inputs: WindowInputs | HiddenInputs = WindowInputs(data)
     if start is not None:
-        starting = start_from_shared(network, start, split.train, settings.target)
-        held_out = fit_to_scores(network.ridge, starting, data, split.train).cpu()
+        components = start_from_shared(network, start, split.train, settings.target)
+        held_out = fit_to_scores(network.ridge, components, data, split.train).cpu()
     else:
         if settings.standardise_targets:
             mean, scale = targets.token_statistics(train_rows)

@@ -13,7 +13,7 @@ from neurons.artifacts import TensorFile
 from tests.pretrain.test_steps import SETTINGS
 
 LONG = SETTINGS.model_copy(
-    update={"optimiser": SETTINGS.optimiser.model_copy(update={"epochs": 60, "checkpoint_every": 1})}
+    update={"optimiser": SETTINGS.optimiser.model_copy(update={"epochs": 40, "checkpoint_every": 1})}
 )
 TOO_LONG_S = 120
 
