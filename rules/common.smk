@@ -90,9 +90,7 @@ def model(reference):
 def folder(reference):
     """The files of a model: inputs of the rules that load it (a hub id has none)."""
     place = Path(reference.path)
-    return sorted(
-        str(path) for path in (place, *place.rglob("*")) if path.is_file()
-    )
+    return sorted(str(path) for path in (place, *place.rglob("*")) if path.is_file())
 
 
 def growing(first):
