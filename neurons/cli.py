@@ -66,6 +66,7 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
         "neurons.reconstruct.gathering_steps": ("oracle", "gather"),
         "neurons.reconstruct.tuning_steps": ("tune", "choose"),
         "neurons.reconstruct.any_steps": ("clip", "run"),
+        "neurons.reconstruct.plan_steps": ("plan",),
         "neurons.reconstruct.import_steps": ("import_unclip",),
     },
     "evaluate": {

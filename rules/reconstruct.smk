@@ -102,7 +102,9 @@ rule reconstruct_control:
         runtime=720,
         gpu=gpus(),
     params:
-        settings=of_variant("reconstruct", only=["seed", "control", "batch_size"]),
+        settings=of_variant(
+            "reconstruct", only=["seed", "control", "offload", "batch_size"]
+        ),
         vae=model(CONFIG.embed.vae),
         compute=COMPUTE,
     message:
@@ -142,6 +144,7 @@ rule reconstruct_videos:
                 "mask_floor",
                 "video",
                 "samples_per_clip",
+                "offload",
                 "batch_size",
             ],
         ),

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from neurons.reconstruct.emphasis import emphasise, resize
 from neurons.reconstruct.latents import to_frames, to_latents
+from neurons.reconstruct.offload import runs_on
 from neurons.reconstruct.settings import Reconstruct
 from neurons.reconstruct.timing import frame_times, nearest, source_frame
 from neurons.reconstruct.video_model import VideoModel
@@ -74,7 +75,7 @@ def reconstruct(decoded: Decoded, model: VideoModel, settings: Reconstruct, timi
         if video.control_frame == "first"
         else nearest(times, cut_times[middle])
     )
-    device = model.unet.device
+    device = runs_on(model.unet)
     masks = decoded.masks.to(device)
     blurry = to_frames(model.vae, decoded.latents)
     start = emphasised_blurry(decoded.latents.to(device), blurry, masks, model, settings)

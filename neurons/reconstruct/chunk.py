@@ -54,12 +54,18 @@ class ChunkOfClips:
         Raises
         ------
         InputError
-            If there is no such chunk, or a file lacks a clip.
+            If there is no such chunk, a file lacks a clip or is damaged, or the control images are none.
         """
         if not 0 <= chunk < chunks:
             raise InputError(f"chunk {chunk} does not exist: chunks are numbered from 0 to {chunks - 1}")
         file = TensorFile(decoded)
         clips = [str(clip) for clip in np.array_split(np.array(file.clip_ids), chunks)[chunk]]
+        controls = TensorFile(control).rows("images", clips)
+        if controls.dtype != np.uint8 or controls.ndim != 4 or controls.shape[-1] != 3:
+            raise InputError(
+                f"{control} holds {controls.dtype} {controls.shape}, expected images, uint8 (clips, height, width, 3); "
+                "rerun `reconstruct control`"
+            )
         texts = read_table(table, ["clip", "caption", "prompt"]).fillna("")
         texts = texts.iloc[locate(clips, [str(clip) for clip in texts["clip"]], str(table))]
         return cls(
@@ -69,7 +75,7 @@ class ChunkOfClips:
             file.rows("mask", clips),
             file.rows("latents", clips),
             file.rows("concepts", clips),
-            TensorFile(control).rows("images", clips),
+            controls,
             mean_tokens(file.rows("image_tokens", clips)),
         )
 

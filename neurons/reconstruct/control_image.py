@@ -19,6 +19,7 @@ from neurons.reconstruct import diffusion
 from neurons.reconstruct.emphasis import resize
 from neurons.reconstruct.latents import scale_factor, to_frames, to_latents
 from neurons.reconstruct.loading import load_network, load_scheduler, load_vae
+from neurons.reconstruct.offload import runs_on, take_turns
 from neurons.reconstruct.settings import ControlImage
 from neurons.sections import Model
 
@@ -36,15 +37,21 @@ class UnclipModel:
 
     @classmethod
     def load(
-        cls, settings: ControlImage, vae: Model, device: torch.device, dtype: torch.dtype
+        cls,
+        settings: ControlImage,
+        vae: Model,
+        device: torch.device,
+        dtype: torch.dtype,
+        offload: bool = False,
     ) -> UnclipModel:
         """Load from ``unclip``'s subfolders ``unet`` and ``scheduler``, and unCLIP's own autoencoder or else `vae`."""
         key = "reconstruct.control.unclip"
-        return cls(
-            load_network(UNet2DConditionModel, settings.unclip, key, device, dtype, "unet"),
-            load_scheduler(settings.unclip, key),
-            load_vae(settings.vae or vae, "reconstruct.control.vae" if settings.vae else "embed.vae", device),
-        )
+        waits = torch.device("cpu") if offload else device
+        unet = load_network(UNet2DConditionModel, settings.unclip, key, waits, dtype, "unet")
+        own = load_vae(settings.vae or vae, "reconstruct.control.vae" if settings.vae else "embed.vae", waits)
+        if offload:
+            take_turns([unet, own], device)
+        return cls(unet, load_scheduler(settings.unclip, key), own)
 
     @torch.inference_mode()
     def sample(self, tokens: Tensor, blurry: Tensor, seeds: Sequence[int], settings: ControlImage) -> Tensor:
@@ -64,7 +71,7 @@ class UnclipModel:
         Tensor
             float32 (B, 3, H, W) in [0, 1].
         """
-        device, dtype = self.unet.device, self.unet.dtype
+        device, dtype = runs_on(self.unet), self.unet.dtype
         tokens = tokens.to(device, dtype)
         of_clips = diffusion.generators(seeds)
         without = torch.zeros_like(tokens)
@@ -92,7 +99,7 @@ class UnclipModel:
         if self.unet.config.class_embed_type != "projection":
             return None
         pixels = self.unet.config.sample_size * scale_factor(self.vae)
-        facts = torch.tensor([pixels, pixels, 0, 0], device=self.unet.device)
+        facts = torch.tensor([pixels, pixels, 0, 0], device=runs_on(self.unet))
         width = self.unet.config.projection_class_embeddings_input_dim // len(facts)
         embedded = get_timestep_embedding(facts, width, flip_sin_to_cos=True, downscale_freq_shift=0)
         return embedded.flatten().to(self.unet.dtype).expand(count, -1)

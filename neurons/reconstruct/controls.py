@@ -46,7 +46,7 @@ def control_images(
     numpy.ndarray
         uint8 (n, H, W, 3).
     """
-    model = UnclipModel.load(settings.control, vae, device, dtype)
+    model = UnclipModel.load(settings.control, vae, device, dtype, settings.offload)
     study_vae = load_vae(vae, "embed.vae", device)
     middle = source_frame(latents.shape[1])
     images = []

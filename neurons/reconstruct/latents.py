@@ -6,6 +6,8 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
+from neurons.reconstruct.offload import runs_on
+
 SLICE = 16
 """Pictures per pass of the autoencoder."""
 
@@ -23,7 +25,7 @@ def to_latents(vae: AutoencoderKL, frames: Tensor) -> Tensor:
     Tensor
         float32 (..., c, h, w): (posterior mode - shift) * scaling factor.
     """
-    pixels = (2 * frames - 1).to(vae.device, vae.dtype).flatten(0, -4)
+    pixels = (2 * frames - 1).to(runs_on(vae), vae.dtype).flatten(0, -4)
     modes = torch.cat([vae.encode(part).latent_dist.mode() for part in pixels.split(SLICE)])
     scaled = (modes - (vae.config.shift_factor or 0.0)) * vae.config.scaling_factor
     return scaled.float().unflatten(0, frames.shape[:-3])
@@ -44,7 +46,7 @@ def to_frames(vae: AutoencoderKL, latents: Tensor, factor: float = 0.5, offset: 
     Tensor
         float32 (..., 3, H, W) in [0, 1].
     """
-    modes = latents.to(vae.device, vae.dtype) / vae.config.scaling_factor + (vae.config.shift_factor or 0.0)
+    modes = latents.to(runs_on(vae), vae.dtype) / vae.config.scaling_factor + (vae.config.shift_factor or 0.0)
     pixels = torch.cat([vae.decode(part).sample for part in modes.flatten(0, -4).split(SLICE)])
     return (factor * pixels.float() + offset).clamp(0, 1).unflatten(0, latents.shape[:-3])
 

@@ -57,7 +57,8 @@ class Studio:
 
     def load(self) -> VideoModel:
         """The video model."""
-        return VideoModel.load(self.settings.video, self.vae, self.device, self.dtype)
+        settings = self.settings
+        return VideoModel.load(settings.video, self.vae, self.device, self.dtype, settings.offload)
 
     def identity(self) -> dict[str, Any]:
         """What decides the videos of all clips alike, as JSON values."""

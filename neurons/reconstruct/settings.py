@@ -160,4 +160,8 @@ class Reconstruct(Section):
         "how far they lie apart is reported",
     )
     chunks: Count = Field(2, description="jobs that the clips of one subject and variant are divided into")
+    offload: bool = Field(
+        False,
+        description="networks wait in main memory until they are needed, for cards of 12 GB (does not change results)",
+    )
     batch_size: Count = Field(8, description="clips sampled at once (does not change results)")

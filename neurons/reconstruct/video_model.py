@@ -20,6 +20,7 @@ from neurons.loading import load_pretrained
 from neurons.reconstruct import diffusion
 from neurons.reconstruct.latents import scale_factor, to_latents
 from neurons.reconstruct.loading import load_vae
+from neurons.reconstruct.offload import runs_on, take_turns
 from neurons.reconstruct.settings import Video
 from neurons.reconstruct.video_networks import (
     load_controlnet,
@@ -61,17 +62,28 @@ class VideoModel:
     remembered: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, settings: Video, vae: Model, device: torch.device, dtype: torch.dtype) -> VideoModel:
-        """Load the parts that `settings` name; no control network if the control image has no weight."""
+    def load(
+        cls, settings: Video, vae: Model, device: torch.device, dtype: torch.dtype, offload: bool = False
+    ) -> VideoModel:
+        """Load the parts that `settings` name; no control network if the control image has no weight.
+
+        With `offload` text encoder, U-Net and autoencoder take turns on `device`.
+        """
+        waits = torch.device("cpu") if offload else device
         controlnet = load_controlnet(settings, device, dtype) if settings.control_scale else None
         if controlnet is not None:
             controlnet.controlnet_cond_embedding = Remembering(controlnet.controlnet_cond_embedding)
+        text_encoder = load_text_encoder(settings, waits)
+        unet = load_motion_unet(settings, waits, dtype)
+        own_vae = load_vae(vae, "embed.vae", waits)
+        if offload:
+            take_turns([text_encoder, unet, own_vae], device)
         return cls(
-            unet=load_motion_unet(settings, device, dtype),
+            unet=unet,
             controlnet=controlnet,
             scheduler=load_video_scheduler(settings),
-            vae=load_vae(vae, "embed.vae", device),
-            text_encoder=load_text_encoder(settings, device),
+            vae=own_vae,
+            text_encoder=text_encoder,
             tokenizer=load_pretrained(CLIPTokenizer, settings.tokenizer, "reconstruct.video.tokenizer"),
         )
 
@@ -118,9 +130,10 @@ class VideoModel:
             return self.unet(latents, step, encoder_hidden_states=texts, **residuals(latents, step)).sample
 
         of_clips = diffusion.generators(seeds)
-        clean = blurry.to(self.unet.device).float().transpose(1, 2)
-        noise = diffusion.draw_noise(of_clips, clean.shape[1:], self.unet.device)
-        timesteps = diffusion.trajectory(self.scheduler, settings.steps, settings.strength, self.unet.device)
+        device = runs_on(self.unet)
+        clean = blurry.to(device).float().transpose(1, 2)
+        noise = diffusion.draw_noise(of_clips, clean.shape[1:], device)
+        timesteps = diffusion.trajectory(self.scheduler, settings.steps, settings.strength, device)
         start = diffusion.starting_point(self.scheduler, clean, noise, timesteps, settings.strength)
         guided = diffusion.with_guidance(predict, guidance)
         return diffusion.denoise(self.scheduler, start, timesteps, guided, of_clips).transpose(1, 2)
@@ -134,7 +147,7 @@ class VideoModel:
         for prompt, full in zip(prompts, self.tokenizer(list(prompts)).input_ids, strict=True):
             if len(full) > longest:
                 logger.warning("prompt longer than %d tokens, its end is not used: %s", longest, prompt)
-        return self.text_encoder(ids.input_ids.to(self.text_encoder.device)).last_hidden_state
+        return self.text_encoder(ids.input_ids.to(runs_on(self.text_encoder))).last_hidden_state
 
     def _texts(self, prompts: Sequence[str], settings: Video) -> Tensor:
         """Text features for guidance; those of the negative prompt are computed once."""

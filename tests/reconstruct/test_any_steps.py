@@ -13,6 +13,7 @@ import yaml
 from nibabel.cifti2 import BrainModelAxis, Cifti2Image, SeriesAxis
 
 from neurons.artifacts import InputError, TensorFile, provenance, read_table, write_tensors
+from neurons.config import load_files
 from neurons.preprocess import atlas
 from neurons.preprocess.settings import Volume
 from neurons.preprocess.steps import locations
@@ -112,6 +113,23 @@ def test_a_run_with_its_movie_has_the_movies_clips_beside_it(study, tmp_path):
     )  # fmt: skip
     assert len(read_table(tmp_path / "all" / "clips.tsv")) == 4
     assert (tmp_path / "all" / "beside.mp4").is_file()
+
+
+def test_the_movie_beside_is_shown_at_the_times_of_the_video(study, tmp_path):
+    """A square moves by 2 px per frame at 24 Hz: at time t it is where frame floor(24 t) has it."""
+    movie = tmp_path / "movie.mp4"
+    frames = np.zeros((96, 64, 256, 3), np.uint8)
+    for number, frame in enumerate(frames):
+        frame[:, 96 + number // 2 : 104 + number // 2] = 255
+    write_mp4(movie, frames, 24)
+    config = load_files([study.config])
+    shown = any_steps._shown(movie, config).astype(float)[..., 0]
+    assert shown.shape[:2] == (2, 16)
+    scale = 64 / shown.shape[3]
+    centre = (shown.sum(axis=2) * (np.arange(shown.shape[3]) + 0.5)).sum(-1) / shown.sum(axis=(2, 3)) * scale
+    times = (np.arange(32) + 0.5) / 8
+    expected = np.array([100 + int(24 * time + 1e-9) // 2 for time in times]) - 96
+    np.testing.assert_allclose(centre.ravel(), expected, atol=0.6)
 
 
 def test_responses_on_other_vertices_are_refused(study, tmp_path):

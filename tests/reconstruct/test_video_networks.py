@@ -19,6 +19,8 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel
 
 from neurons.artifacts import InputError
+from neurons.config import load_files
+from neurons.reconstruct.render import DECIDING
 from neurons.reconstruct.settings import Lora
 from neurons.reconstruct.video_model import VideoModel
 from neurons.reconstruct.video_networks import load_video_scheduler, merge_lora
@@ -189,6 +191,29 @@ def test_few_step_samplers_are_a_matter_of_configuration(models):
         load_video_scheduler(
             models.changed(scheduler="LCMScheduler", scheduler_options={"beta_plan": "x"}).video
         )
+
+
+@pytest.mark.parametrize(
+    ("preset", "sampler", "evaluations"),
+    [("animatelcm", "LCMScheduler", 6), ("animatediff-lightning", "EulerDiscreteScheduler", 4), (None, "DDIMScheduler", 50)],
+)  # fmt: skip
+def test_presets_complete_the_study_of_the_paper(preset, sampler, evaluations):
+    names = ["cc2017.yaml", "presets/animatediff-v3.yaml", *([f"presets/{preset}.yaml"] if preset else [])]
+    video = load_files([Path("config") / name for name in names]).reconstruct.video
+    scheduler = load_video_scheduler(video)
+    assert type(scheduler).__name__ == sampler
+    assert scheduler.config.beta_schedule == "linear"
+    assert video.steps * (1 if video.guidance == 1 else 2) == evaluations
+
+
+def test_a_small_card_changes_no_video():
+    both = [
+        load_files([Path("config/cc2017.yaml"), *more])
+        for more in ([], [Path("config/presets/small-card.yaml")])
+    ]
+    assert both[1].reconstruct.offload
+    decided = [config.reconstruct.model_dump(include=DECIDING | {"control"}) for config in both]
+    assert decided[0] == decided[1]
 
 
 def test_published_sizes():

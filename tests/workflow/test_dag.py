@@ -68,6 +68,14 @@ def test_default_configuration_plans_every_job(make_workflow):
     assert make_workflow().planned() == expected_jobs(variants)
 
 
+def test_tuning_reads_training_runs_and_no_test_clip(make_workflow):
+    jobs = make_workflow().planned("--", "tune")
+    assert (jobs["reconstruct_tune"], jobs["reconstruct_choose"]) == (SUBJECTS, 1)
+    assert not [
+        name for name in jobs if name.startswith(("evaluate", "reconstruct_decode", "reconstruct_videos"))
+    ]
+
+
 def test_three_variants_share_what_they_have_in_common(make_workflow):
     workflow = make_workflow()
     path = workflow.configure(

@@ -16,6 +16,7 @@ CALLED_BY_HAND = {
     ("reconstruct", "import_unclip"),
     ("reconstruct", "clip"),
     ("reconstruct", "run"),
+    ("reconstruct", "plan"),
     ("preprocess", "unpack_cc2017"),
     ("preprocess", "index_cc2017"),
     ("preprocess", "index_bids"),
