@@ -79,8 +79,8 @@ JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=2
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:1 State=UNKNOWN
-PartitionName=cpu Nodes={host} Default=YES MaxTime=60 State=UP
-PartitionName=gpu Nodes={host} MaxTime=60 State=UP
+PartitionName=cpu Nodes={host} Default=YES MaxTime=2880 State=UP
+PartitionName=gpu Nodes={host} MaxTime=2880 State=UP
 """
 
 

@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(bool(unavailable()), reason=f"no Slurm can be started: {unavailable()}"),
 ]
-PARTITIONS = {"cpu": {"max_runtime": 60}, "gpu": {"max_runtime": 60, "max_gpu": 1}}
+PARTITIONS = {"cpu": {"max_runtime": 2880}, "gpu": {"max_runtime": 2880, "max_gpu": 1}}
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_a_disturbed_run_on_slurm_gives_the_files_of_a_local_run(cluster, study,
     process = submit(study)
     try:
         hit = disturb(cluster, process)
-        code = process.wait(timeout=2400)
+        code = process.wait(timeout=3000)
     finally:
         process.kill()
         log = (study / "snakemake.log").read_text()
