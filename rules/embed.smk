@@ -97,7 +97,13 @@ for number, movies in enumerate(EMBEDDED_TOGETHER):
         params:
             settings=settings(
                 "embed",
-                only=["clip", "language_model", "caption_tokens", "batch_size"],
+                only=[
+                    "clip",
+                    "clip_sizes",
+                    "language_model",
+                    "caption_tokens",
+                    "batch_size",
+                ],
             ),
             movies=movies,
             compute=COMPUTE,

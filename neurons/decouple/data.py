@@ -103,7 +103,11 @@ def compute_brain_tokens(
         return torch.cat([model.ridge(part.to(device)).float() for part in parts])
 
     def tokens_of(hidden: Tensor, dtype: torch.dtype) -> Tensor:
-        return torch.cat([model.brain_tokens(part).to(dtype).cpu() for part in hidden.split(batch_size)])
+        # Filled part by part: at paper scale a list of the parts and the whole of them would be 15 GB.
+        filled = torch.empty(len(hidden), model.sizes.tokens, model.sizes.channels, dtype=dtype)
+        for place, part in zip(filled.split(batch_size), hidden.split(batch_size), strict=True):
+            place.copy_(model.brain_tokens(part))
+        return filled
 
     with torch.no_grad():
         hidden = torch.stack([ridge_of(repeat) for repeat in range(responses.repeats)], dim=1)

@@ -93,7 +93,8 @@ class Decoupling:
         return {"brain": tokens.float(), **self._truth(self.clips[indices])}
 
     def _truth(self, clips: np.ndarray) -> dict[str, Tensor]:
-        return {name: column.of(clips, self.parts.get(name, ())) for name, column in self.columns.items()}
+        truth = {name: column.of(clips, self.parts.get(name, ())) for name, column in self.columns.items()}
+        return {**truth, "ids": _trimmed(truth["ids"])}
 
     def loss(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Weighted sum of the tasks' losses and the auxiliary terms."""
@@ -124,7 +125,7 @@ class Decoupling:
         video, text = self.model.embed(batch["brain"], prior_tokens)
         concept = batch["key_concept"]
         features = self.model.decoder.features(video, self.text_tokens[concept], self.text_valid[concept])
-        ids = _trimmed(batch["ids"])
+        ids = batch["ids"]
         terms = {
             "segmentation": mask_loss(
                 self.model.decoder.masks(features).float(), batch["masks"], self.settings.dice_weight
@@ -151,7 +152,6 @@ class Decoupling:
         """
         normed = self.caption_norm(captions)
         noisy = normed + READING_NOISE * torch.randn_like(normed)
-        ids = _trimmed(ids)
         return caption_loss(self.model.description.read(noisy, ids), ids)
 
     def validate(self) -> dict[str, float]:
@@ -198,6 +198,6 @@ def _prevalence_loss(column: Column, train: np.ndarray, held_out: np.ndarray) ->
 
 
 def _trimmed(ids: Tensor) -> Tensor:
-    """Captions without the columns in which every caption of the batch has ended."""
+    """Captions without the columns in which every caption of the batch has ended (found before they go to a GPU)."""
     longest = int((ids != IGNORED).sum(dim=1).max())
     return ids[:, :longest]

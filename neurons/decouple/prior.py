@@ -83,8 +83,8 @@ class Prior(nn.Module):
             Mean squared error (scalar) and predicted tokens (B, N, C), not standardised.
         """
         clean = self.standardise(tokens)
-        noise = torch.randn(clean.shape).to(clean)
-        level = torch.randint(NOISE_LEVELS, (len(clean),)).to(clean.device)
+        noise = torch.randn_like(clean)
+        level = torch.randint(NOISE_LEVELS, (len(clean),), device=clean.device)
         predicted = self(self.schedule.add_noise(clean, noise, level), level, brain).float()
         return functional.mse_loss(predicted, clean), predicted * self.deviation + self.mean
 

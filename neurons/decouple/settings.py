@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from neurons.sections import Count, Fraction, Model, Natural, Optimiser, Section
 
+MINDEYE2_LEVELS = 100
+"""Noise levels of the released prior."""
+
 
 class TaskWeights(Section):
     """Factor on each loss of the decoupler, beside the progressive weights of the four tasks."""
@@ -81,4 +84,6 @@ class Decouple(Section):
     def _released_weights_fit(self) -> Decouple:
         if self.released_prior is not None and self.prior != "mindeye2":
             raise ValueError("a released prior (released_prior) needs prior: mindeye2")
+        if self.prior == "mindeye2" and not 2 <= self.prior_steps <= MINDEYE2_LEVELS:
+            raise ValueError(f"prior: mindeye2 is sampled in 2 to {MINDEYE2_LEVELS} steps (prior_steps)")
         return self

@@ -165,8 +165,8 @@ class MindEye2Prior(nn.Module):
         tuple
             Mean squared error (scalar) and predicted tokens (B, N, C).
         """
-        noise = torch.randn(tokens.shape).to(tokens)
-        level = torch.randint(self.sizes.levels, (len(tokens),)).to(tokens.device)
+        noise = torch.randn_like(tokens)
+        level = torch.randint(self.sizes.levels, (len(tokens),), device=tokens.device)
         noisy = self.schedule.add_noise(tokens, noise, level)
         predicted = self(_forget(noisy, self.no_image), level, _forget(brain, self.no_brain)).float()
         return functional.mse_loss(predicted, tokens), predicted
@@ -180,8 +180,8 @@ class MindEye2Prior(nn.Module):
 
 def _forget(tokens: Tensor, replacement: Tensor) -> Tensor:
     """Replace the tokens of some samples."""
-    kept = torch.rand(len(tokens), 1, 1) >= FORGOTTEN
-    return torch.where(kept.to(tokens.device), tokens, replacement.to(tokens.dtype))
+    kept = torch.rand(len(tokens), 1, 1, device=tokens.device) >= FORGOTTEN
+    return torch.where(kept, tokens, replacement.to(tokens.dtype))
 
 
 def rotary_frequencies(head_channels: int) -> Tensor:

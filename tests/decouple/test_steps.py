@@ -188,6 +188,12 @@ def test_a_released_prior_can_be_started_from(study: Study, vae: Model, tmp_path
         settings_for(study, **{**released, "prior": "paired"})
 
 
+@pytest.mark.parametrize("steps", [1, 101])
+def test_a_released_prior_has_a_hundred_levels_to_sample_through(steps: int) -> None:
+    with pytest.raises(ValueError, match="sampled in 2 to 100 steps"):
+        Decouple(prior="mindeye2", prior_steps=steps)
+
+
 def test_a_batch_larger_than_the_training_set_is_refused(study: Study, vae: Model, tmp_path: Path) -> None:
     optimiser = Optimiser(epochs=1, batch_size=121, learning_rate=1e-3)
     with pytest.raises(

@@ -151,8 +151,13 @@ def test_clips_without_features_are_listed(study, tmp_path: Path) -> None:  # ty
 
 @pytest.mark.parametrize(
     "changes",
-    [{"target": "frame"}, {"window_tr": [-1, 0, 1]}, {"ridge": "trained", "hidden_width": 32}],
-    ids=["frame", "window", "trained with mixed repeats"],
+    [
+        {"target": "frame"},
+        {"window_tr": [-1, 0, 1]},
+        {"ridge": "trained", "hidden_width": 32},
+        {"backbone": "mindeye2"},
+    ],
+    ids=["frame", "window", "trained with mixed repeats", "MindEye2's backbone"],
 )
 def test_variants_run(study, tmp_path: Path, changes: dict) -> None:  # type: ignore[no-untyped-def]
     optimiser = SETTINGS.optimiser.model_copy(update={"epochs": 8})

@@ -13,6 +13,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pandas as pd
+import torch
 from nibabel.cifti2 import BrainModelAxis
 
 from neurons.artifacts import TensorFile, hash_vertices, provenance, write_tensors
@@ -22,7 +23,11 @@ from neurons.preprocess.alignment_steps import movie_features
 from neurons.preprocess.index_steps import index_cc2017
 from neurons.preprocess.runs import by_movie
 from neurons.preprocess.settings import Preprocess
+from neurons.pretrain.checks import check_batch_size, check_models
+from neurons.pretrain.data import split_movies
+from neurons.pretrain.features import Features
 from neurons.pretrain.store import check_vertices
+from neurons.published.convert import convert
 from neurons.simulate.cortex import grayordinate_axis
 from neurons.simulate.faults import parse_faults, spoil, spoil_movie
 from neurons.simulate.settings import Simulate
@@ -378,6 +383,60 @@ def model_of_another_subject(folder: Path) -> None:
     )  # fmt: skip
     trained = {"subject": "subject1", "vertex_hash": hash_vertices(vertices + 1)}
     check_vertices(trained, TensorFile(path), folder / "model.safetensors")
+
+
+# Training
+
+
+def _features(folder: Path, movie: str, clip: str, values: np.ndarray) -> Path:
+    """Features of a movie, made by the CLIP model in a folder."""
+    (folder / clip).mkdir(exist_ok=True)
+    (folder / clip / "weights").write_text(clip)
+    path = folder / f"{movie}.safetensors"
+    ids = [f"{movie}:{index}" for index in range(len(values))]
+    write_tensors(path, {"tokens": values}, provenance("embed images", {"clip": folder / clip}), ids)
+    return path
+
+
+@case("pretrain fit", "error")
+def features_of_two_models(folder: Path) -> None:
+    """Features of some movies were made by another model."""
+    check_models(
+        [
+            _features(folder, movie, clip, np.zeros((1, 2)))
+            for movie, clip in (("seg1", "one"), ("seg2", "two"))
+        ]
+    )
+
+
+@case("pretrain fit", "error")
+def features_of_another_type(folder: Path) -> None:
+    """Features are whole numbers."""
+    Features([_features(folder, "seg1", "one", np.zeros((1, 2), np.int64))], "tokens", "f")
+
+
+@case("pretrain fit", "error")
+def missing_features(folder: Path) -> None:
+    """A clip has no features."""
+    Features([_features(folder, "seg1", "one", np.zeros((2, 2)))], "tokens").locate(["seg1:1", "seg1:2"])
+
+
+@case("pretrain fit", "error")
+def no_validation_movie(folder: Path) -> None:
+    """The validation movies hold no training clips."""
+    split_movies(["seg1:0", "seg2:0"], ["seg3"], "train.safetensors")
+
+
+@case("pretrain fit", "error")
+def batch_larger_than_data(folder: Path) -> None:
+    """A batch is larger than the training set."""
+    check_batch_size(64, 48, "pretrain.optimiser.batch_size")
+
+
+@case("pretrain import-checkpoint", "error")
+def unknown_weight(folder: Path) -> None:
+    """A released checkpoint holds a weight that nobody knows."""
+    convert({f"{part}.new.weight": torch.zeros(1) for part in ("ridge", "backbone", "clipproj")}, 224, 28)
 
 
 @case("simulate", "error")
