@@ -115,6 +115,15 @@ def decoupler_of(wildcards):
     return f"{R}/decouple/{variant}/{wildcards.subject}/model.safetensors"
 
 
+def known_subjects(key, names):
+    """The subjects that a key of the configuration names, all if it names none."""
+    if unknown := [name for name in names if name not in SUBJECTS]:
+        raise WorkflowError(
+            f"{key} names {', '.join(unknown)}; the run table has: {', '.join(SUBJECTS)}"
+        )
+    return names or SUBJECTS
+
+
 def model(reference):
     """A model reference, as JSON."""
     return json.dumps(reference.model_dump(mode="json"), sort_keys=True)

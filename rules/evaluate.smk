@@ -32,7 +32,7 @@ TABLES = [
     for suffix in ("tsv", "md", "tex")
 ] + [f"{R}/evaluate/tables/seeds.tsv"]
 # The ablation table: a file of single clips' scores for each row, seed and subject. Held-out clips need no videos.
-ABLATED_SUBJECTS = CONFIG.ablations.subjects or SUBJECTS
+ABLATED_SUBJECTS = known_subjects("ablations.subjects", CONFIG.ablations.subjects)
 ABLATION_ROWS = [
     {"row": row, "seed": seed, "subject": subject, "change": values.change}
     for row, values in CONFIG.ablations.rows.items()
@@ -69,7 +69,9 @@ CURVE_POINTS = [
     for start in CONFIG.learning_curves.starts
     for clips in CONFIG.learning_curves.clips
     for seed in CONFIG.learning_curves.seeds
-    for subject in CONFIG.learning_curves.subjects or SUBJECTS
+    for subject in known_subjects(
+        "learning_curves.subjects", CONFIG.learning_curves.subjects
+    )
 ]
 
 
