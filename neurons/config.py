@@ -185,7 +185,7 @@ class Config(Section):
         points = {}
         for start, clips, seed in product(curves.starts, curves.clips, curves.seeds):
             pretrain: dict[str, Any] = {"training_clips": clips, "start": start}
-            if start == "own":  # fewer clips than this have no so many principal components
+            if start == "own":  # so few clips span fewer principal components
                 width = curves.common.pretrain.get("hidden_width", self.pretrain.hidden_width)
                 pretrain["hidden_width"] = min(width, clips // 2)
             name = point_name(start, clips, seed)

@@ -15,7 +15,7 @@ if str(ROOT) not in sys.path:
 
 from snakemake.logging import logger
 
-from neurons.config import ablation_name, load, point_name
+from neurons.config import load
 from neurons.reconstruct.settings import parts_of
 from neurons.workflow.seals import guard
 from neurons.study import check_files, read_runs
@@ -82,39 +82,6 @@ def settings(stage, only=None, without=(), variant=None):
 def of_variant(stage, only=None, without=()):
     """`settings` of the variant that the job's wildcards name."""
     return lambda wildcards: settings(stage, only, without, wildcards.variant)
-
-
-def brain_model_of(wildcards):
-    """The brain model of a variant and subject; derived variants with equal settings share one."""
-    variant = CONFIG.sharing(wildcards.variant, ("pretrain",))
-    return f"{R}/pretrain/{variant}/{wildcards.subject}/model.safetensors"
-
-
-def shared_start(variant, subject):
-    """The backbone that a brain model starts from, if any; points of a learning curve have one together."""
-    start = CONFIG.variant(variant).pretrain.start
-    if start == "own":
-        return []
-    first = CONFIG.sharing(variant, ("pretrain",), frozenset({"training_clips"}))
-    trained_for = SUBJECTS[0] if start == "all" else subject
-    return f"{R}/pretrain/{first}/{trained_for}/start.safetensors"
-
-
-def backbone_subjects(wildcards):
-    """Subjects that a shared backbone is trained on."""
-    everybody = CONFIG.variant(wildcards.variant).pretrain.start == "all"
-    subjects = [name for name in SUBJECTS if everybody or name != wildcards.subject]
-    if not subjects:
-        raise WorkflowError(
-            f"pretrain.start: others of variant {wildcards.variant}: there is no subject beside {wildcards.subject}"
-        )
-    return subjects
-
-
-def decoupler_of(wildcards):
-    """The task heads of a variant and subject; derived variants with equal settings share them."""
-    variant = CONFIG.sharing(wildcards.variant, ("pretrain", "decouple"))
-    return f"{R}/decouple/{variant}/{wildcards.subject}/model.safetensors"
 
 
 def model(reference):

@@ -31,58 +31,6 @@ TABLES = [
     for table in ("videos", "frames", "ablations", "tasks")
     for suffix in ("tsv", "md", "tex")
 ] + [f"{R}/evaluate/tables/seeds.tsv"]
-# The ablation table: a file of single clips' scores for each row, seed and subject. Held-out clips need no videos.
-ABLATED_SUBJECTS = CONFIG.ablations.subjects or SUBJECTS
-ABLATION_ROWS = [
-    {"row": row, "seed": seed, "subject": subject, "change": values.change}
-    for row, values in CONFIG.ablations.rows.items()
-    for seed in CONFIG.ablations.seeds
-    for subject in ABLATED_SUBJECTS
-]
-ABLATION_CLIPS = {"held_out": "tasks", "test": "clips"}
-
-
-def ablated_clips(wildcards):
-    """Input function: scores of single clips of every row; rows with equal settings share a model and its scores."""
-    if not ABLATION_ROWS:
-        raise WorkflowError(
-            "ablations.rows is empty: add the rows, as in --configfile config/ablations.yaml"
-        )
-    own = ("pretrain", "decouple")
-    sections = own if wildcards.split == "held_out" else (*own, "reconstruct")
-    start = f"{R}/evaluate" + ("/held_out" if wildcards.split == "held_out" else "")
-    variants = [ablation_name(row["row"], row["seed"]) for row in ABLATION_ROWS]
-    return [
-        f"{start}/{CONFIG.sharing(variant, sections)}/{row['subject']}/{ABLATION_CLIPS[wildcards.split]}.parquet"
-        for variant, row in zip(variants, ABLATION_ROWS)
-    ]
-
-
-CURVE_POINTS = [
-    {
-        "start": start,
-        "minutes": clips * CONFIG.study.clip_s / 60,
-        "seed": seed,
-        "subject": subject,
-        "variant": point_name(start, clips, seed),
-    }
-    for start in CONFIG.learning_curves.starts
-    for clips in CONFIG.learning_curves.clips
-    for seed in CONFIG.learning_curves.seeds
-    for subject in CONFIG.learning_curves.subjects or SUBJECTS
-]
-
-
-def curve_summaries(wildcards):
-    """Input function: validation scores of the models of all points of the learning curves."""
-    if not CURVE_POINTS:
-        raise WorkflowError(
-            "learning_curves.clips is empty: add numbers of clips, as in --configfile config/learning_curves.yaml"
-        )
-    return [
-        f"{R}/pretrain/{point['variant']}/{point['subject']}/validation.json"
-        for point in CURVE_POINTS
-    ]
 
 
 rule evaluate_truth:

@@ -227,6 +227,14 @@ def test_tables_without_rows_say_what_to_add(make_workflow, target, said):
     assert said in done.stdout and f"config/{target}.yaml" in done.stdout
 
 
+def test_an_unknown_subject_of_the_table_is_named(make_workflow):
+    workflow = make_workflow()
+    path = workflow.configure({"ablations": {"subjects": ["subject1", "subject7"]}})
+    done = workflow.snakemake("-n", "--configfile", str(path), check=False)
+    assert done.returncode != 0
+    assert "ablations.subjects names subject7; the run table has: subject1, subject2" in done.stdout
+
+
 def test_a_backbone_of_others_needs_others(make_workflow):
     workflow = make_workflow()
     runs = workflow.folder / "config/runs/simulated.tsv"
