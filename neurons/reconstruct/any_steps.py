@@ -199,7 +199,7 @@ def run(
         model, bold, onset_s, repetition_time_s, confounds, config or [], (device, precision, threads)
     )
     clips = clips_of_run(session.name, session.reading, session.volumes)
-    truth = None if movie is None else _shown(movie, session.config)
+    truth = None if movie is None else movie_frames(movie, session.config)
     if truth is not None:
         clips = _within(clips, truth, session)
     work = session.work(clips, clips.clip_ids)
@@ -231,7 +231,7 @@ def side_by_side(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.concatenate([left, gap, right], axis=2)
 
 
-def _shown(movie: Path, config: Config) -> np.ndarray:
+def movie_frames(movie: Path, config: Config) -> np.ndarray:
     """Frames of a movie at the times of the video's frames, uint8 (clips, T, H, W, 3)."""
     video = config.reconstruct.video
     size = video.frame_size_px or config.cut.frame_size_px
