@@ -258,8 +258,3 @@ rule reconstruct_choose:
     shell:
         "python -m neurons reconstruct choose --variant {wildcards.variant} --tables {input:q}"
         " --summary {output.summary:q} --configuration {output.configuration:q} 2> {log:q}"
-
-
-rule tune:
-    input:
-        f"{R}/reconstruct/{VARIANTS[0]}/tuned.yaml",

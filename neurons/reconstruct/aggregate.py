@@ -12,7 +12,7 @@ from torch import Tensor
 from neurons.reconstruct.emphasis import emphasise, resize
 from neurons.reconstruct.latents import to_frames, to_latents
 from neurons.reconstruct.offload import runs_on
-from neurons.reconstruct.settings import Reconstruct
+from neurons.reconstruct.settings import Reconstruct, Video
 from neurons.reconstruct.timing import frame_times, nearest, source_frame
 from neurons.reconstruct.video_model import VideoModel
 
@@ -68,13 +68,7 @@ def reconstruct(decoded: Decoded, model: VideoModel, settings: Reconstruct, timi
     cut_times = frame_times(count, timing.clip_s, timing.phase)
     times = frame_times(video.frames, timing.clip_s)
     middle = source_frame(count)
-    control_frame = (
-        video.control_frame
-        if isinstance(video.control_frame, int)
-        else 0
-        if video.control_frame == "first"
-        else nearest(times, cut_times[middle])
-    )
+    control_frame = guided_frame(video, times, cut_times[middle])
     device = runs_on(model.unet)
     masks = decoded.masks.to(device)
     blurry = to_frames(model.vae, decoded.latents)
@@ -84,6 +78,13 @@ def reconstruct(decoded: Decoded, model: VideoModel, settings: Reconstruct, timi
         decoded.prompts, controls, control_frame, interpolate(start, cut_times, times), decoded.seeds, video
     )
     return Videos(to_frames(model.vae, latents), blurry)
+
+
+def guided_frame(video: Video, times: np.ndarray, time_s: float) -> int:
+    """The frame that the control image guides; `times` (T,) are those of the frames, `time_s` that of the control image."""
+    if isinstance(video.control_frame, int):
+        return video.control_frame
+    return 0 if video.control_frame == "first" else nearest(times, time_s)
 
 
 def emphasised_blurry(

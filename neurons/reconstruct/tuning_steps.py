@@ -22,9 +22,7 @@ from neurons.reconstruct.validation import best, decode_validation, grid, judge,
 from neurons.reconstruct.video_model import VideoModel
 from neurons.sections import Model
 
-OBJECTIVE = (
-    "2-way identification by CLIP among validation clips, mean over subjects; the first of equal points"
-)
+OBJECTIVE = "2-way identification by CLIP among validation clips, mean over subjects; of equal points the highest cosine"
 
 
 def tune(

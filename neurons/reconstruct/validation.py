@@ -173,7 +173,7 @@ def videos_of(work: ChunkOfClips, studio: Studio, model: VideoModel) -> Iterator
 
 
 def best(table: pd.DataFrame) -> tuple[Point, pd.DataFrame]:
-    """The point with the highest identification, averaged over subjects; the first of equal ones.
+    """The point with the highest identification, averaged over subjects; of equal ones that with the highest cosine.
 
     Parameters
     ----------
@@ -187,5 +187,5 @@ def best(table: pd.DataFrame) -> tuple[Point, pd.DataFrame]:
     """
     keys = ["strength", "control_scale", "mask_floor"]
     means = table.groupby(keys, sort=False)[["identification", "cosine"]].mean().reset_index()
-    top = means.iloc[means["identification"].argmax()]
+    top = means.sort_values(["identification", "cosine"], ascending=False, kind="stable").iloc[0]
     return Point(*(float(top[key]) for key in keys)), means

@@ -51,7 +51,10 @@ class Remembering(nn.Module):
 
 @dataclass(frozen=True)
 class VideoModel:
-    """Networks, sampler, autoencoder and text encoder of the video model; ``controlnet`` None if it has no weight."""
+    """Networks, sampler, autoencoder and text encoder of the video model.
+
+    ``controlnet`` is None if the control image has no weight; ``remembered`` holds text features of the last call.
+    """
 
     unet: UNetMotionModel
     controlnet: SparseControlNetModel | None
@@ -150,15 +153,17 @@ class VideoModel:
         return self.text_encoder(ids.input_ids.to(runs_on(self.text_encoder))).last_hidden_state
 
     def _texts(self, prompts: Sequence[str], settings: Video) -> Tensor:
-        """Text features for guidance; those of the negative prompt are computed once."""
-        whole = [", ".join(filter(None, [prompt, settings.prompt_suffix])) for prompt in prompts]
-        given = self.encode(whole).to(self.unet.dtype)
-        if settings.guidance == 1:
-            return given
-        negative = settings.negative_prompt
-        if negative not in self.remembered:
-            self.remembered[negative] = self.encode([negative]).to(self.unet.dtype)
-        return diffusion.doubled(self.remembered[negative].expand_as(given), given, settings.guidance)
+        """Text features for guidance; what the call before had is not computed again (other samples, negative prompt)."""
+        given = [", ".join(filter(None, [prompt, settings.prompt_suffix])) for prompt in prompts]
+        without = [] if settings.guidance == 1 else [settings.negative_prompt] * len(given)
+        wanted = dict.fromkeys([*given, *without])
+        found = {text: self.remembered[text] for text in wanted if text in self.remembered}
+        new = [text for text in wanted if text not in found]
+        if new:
+            found |= zip(new, self.encode(new).to(self.unet.dtype), strict=True)
+        self.remembered.clear()
+        self.remembered.update(found)
+        return torch.stack([found[text] for text in (*without, *given)])
 
     def _control(
         self, texts: Tensor, controls: Tensor, control_frame: int, frames: int, settings: Video

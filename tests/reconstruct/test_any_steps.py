@@ -123,7 +123,7 @@ def test_the_movie_beside_is_shown_at_the_times_of_the_video(study, tmp_path):
         frame[:, 96 + number // 2 : 104 + number // 2] = 255
     write_mp4(movie, frames, 24)
     config = load_files([study.config])
-    shown = any_steps._shown(movie, config).astype(float)[..., 0]
+    shown = any_steps.movie_frames(movie, config).astype(float)[..., 0]
     assert shown.shape[:2] == (2, 16)
     scale = 64 / shown.shape[3]
     centre = (shown.sum(axis=2) * (np.arange(shown.shape[3]) + 0.5)).sum(-1) / shown.sum(axis=(2, 3)) * scale

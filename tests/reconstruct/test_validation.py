@@ -41,7 +41,13 @@ def test_equal_similarities_count_half():
     assert identification(true, true).tolist() == [0.75, 0.75, 1.0]
 
 
-def test_the_choice_is_the_best_mean_over_subjects_and_the_first_of_equals():
+def test_of_equal_points_the_one_with_the_highest_cosine_is_chosen():
+    rows = [(0.8, 0.0, 1.0, 0.9, 0.1), (0.9, 0.5, 1.0, 0.9, 0.3), (1.0, 0.5, 1.0, 0.9, 0.2)]
+    names = ["strength", "control_scale", "mask_floor", "identification", "cosine"]
+    assert best(pd.DataFrame(rows, columns=names))[0] == Point(0.9, 0.5, 1.0)
+
+
+def test_the_choice_is_the_best_mean_over_subjects():
     rows = [(0.8, 0.0, 1.0, 0.9), (0.9, 0.5, 1.0, 0.7), (1.0, 0.5, 1.0, 0.8)]
     other = [(0.8, 0.0, 1.0, 0.4), (0.9, 0.5, 1.0, 0.9), (1.0, 0.5, 1.0, 0.8)]
     names = ["strength", "control_scale", "mask_floor", "identification"]
