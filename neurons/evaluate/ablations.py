@@ -17,7 +17,7 @@ COLUMNS = [
     "row", "subject", "metric", "seeds", "mean", "low", "high", "sd_seeds", "difference", "difference_low",
     "difference_high", "p", "p_holm", "seeds_agree", "verdict", "n",
 ]  # fmt: skip
-BETTER, WORSE, OPEN = "better", "worse", "open"
+BETTER, WORSE, OPEN, UNDEFINED = "better", "worse", "open", "undefined"
 
 DEFINITIONS = {
     "dice": ("Dice", "Dice coefficient of masks, clips with a key object"),
@@ -81,7 +81,8 @@ def ablation_scores(
         the means of single seeds. ``difference``: to the base, clip by clip after averaging over seeds; ``p``: by exchanging
         row and base within blocks of clips; ``p_holm``: corrected for all comparisons of this table. ``seeds_agree``: of how
         many seeds the own difference has the sign of the whole. ``verdict``: better or worse than the base if
-        ``p_holm`` < .05 and every seed agrees, else open; a row that is the base model itself is ``same``.
+        ``p_holm`` < .05 and every seed agrees, else open; a row that is the base model itself is ``same``,
+        a metric that no clip defines ``undefined``.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def ablation_scores(
             rows.append(facts)
     table = pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in ("p_holm", "verdict")])
     table["p_holm"] = holm(table["p"].to_numpy(float))
-    table["verdict"] = [_verdict(row) for row in table.to_dict("records")]
+    table["verdict"] = [_verdict(row, names[0]) for row in table.to_dict("records")]
     return table[COLUMNS]
 
 
@@ -127,6 +128,8 @@ def _by_clip(
 
 def _score(own: np.ndarray, drawn: np.ndarray, blocks: np.ndarray) -> dict[str, float]:
     defined = np.isfinite(own).all(0)
+    if not defined.any():
+        return {"n": 0}
     mean = np.where(defined, own.mean(0), 0.0)
     count = defined[drawn].sum(1)
     low, high = interval(mean[drawn].sum(1)[count > 0] / count[count > 0], len(np.unique(blocks[defined])))
@@ -145,8 +148,10 @@ def _difference(
     own: np.ndarray, base: np.ndarray, blocks: np.ndarray, drawn: np.ndarray, permutations: int, seed: int
 ) -> dict[str, float]:
     by_seed = own - base
-    found = paired_difference(by_seed.mean(0), blocks, drawn, permutations, seed)
     defined = np.isfinite(by_seed).all(0)
+    if not defined.any():
+        return {}
+    found = paired_difference(by_seed.mean(0), blocks, drawn, permutations, seed)
     sign = np.sign(found["difference"])
     agree = int((np.sign(by_seed[:, defined].mean(1)) == sign).sum())
     return {
@@ -155,9 +160,11 @@ def _difference(
     }  # fmt: skip
 
 
-def _verdict(row: Mapping[Any, Any]) -> str:
-    if pd.isna(row["difference"]):
+def _verdict(row: Mapping[Any, Any], base: str) -> str:
+    if row["row"] == base:
         return "base"
+    if pd.isna(row["difference"]):
+        return UNDEFINED
     if pd.isna(row["p"]):
         return "same"
     if row["p_holm"] >= 0.05 or row["seeds_agree"] < row["seeds"]:
@@ -183,13 +190,15 @@ def lay_out(scores: pd.DataFrame, changes: Mapping[str, str]) -> pd.DataFrame:
     changes
         What each row changes, in words.
     """
-    marks = {BETTER: " +", WORSE: " -"}
     lines = []
     for name, group in scores.groupby("row", sort=False):
-        cells = {
-            DEFINITIONS[str(row["metric"])][0]: f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
-            + marks.get(str(row["verdict"]), "")
-            for row in group.to_dict("records")
-        }
+        cells = {DEFINITIONS[str(row["metric"])][0]: _cell(row) for row in group.to_dict("records")}
         lines.append({"row": name, "change": changes[str(name)], **cells})
     return pd.DataFrame(lines)
+
+
+def _cell(row: Mapping[Any, Any]) -> str:
+    if pd.isna(row["mean"]):
+        return ""
+    mark = {BETTER: " +", WORSE: " -"}.get(row["verdict"], "")
+    return f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]{mark}"

@@ -88,6 +88,13 @@ def test_a_clip_that_is_undefined_in_one_seed_does_not_count() -> None:
     assert list(found["n"]) == [80, 79]
 
 
+def test_a_metric_that_no_clip_defines_is_said_to_be_undefined() -> None:
+    nothing = [part.assign(dice=np.nan) for part in seeds(0.0, 0.0)]
+    found = scored({"base": nothing, "other": nothing})
+    assert list(found["verdict"]) == ["base", "undefined"] and list(found["n"]) == [0, 0]
+    assert found["mean"].isna().all() and found["p_holm"].isna().all()
+
+
 def test_the_step_writes_table_and_page(tmp_path: Path) -> None:
     rows, paths = [], []
     for row, shift in (("base", 0.0), ("other", 0.4)):
