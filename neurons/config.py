@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from neurons.annotate.settings import Annotate
@@ -29,8 +27,6 @@ from neurons.reconstruct.settings import Reconstruct
 from neurons.report.settings import Report
 from neurons.sections import Count, Positive, Section
 from neurons.simulate.settings import Simulate
-
-DEFAULT = Path("config/config.yaml")
 
 
 class Study(Section):
@@ -114,9 +110,9 @@ class Config(Section):
         """Variants that differ in their seeds only, by the name of the first; variants without such another are left out."""
         groups: dict[str, list[str]] = {}
         for name in self.variants:
-            merged = self.variant(name)
+            whole = self.variant(name)
             settings = [
-                _without_seeds(getattr(merged, section).model_dump(mode="json"))
+                _without_seeds(getattr(whole, section).model_dump(mode="json"))
                 for section in ("pretrain", "decouple", "reconstruct")
             ]
             groups.setdefault(json.dumps(settings, sort_keys=True), []).append(name)
@@ -128,7 +124,7 @@ class Config(Section):
             raise InputError(f"unknown variant {name!r}; the configuration has: {', '.join(self.variants)}")
         changed = self.model_dump()
         for section, overrides in self.variants[name].model_dump().items():
-            changed[section] = _merged(changed[section], overrides)
+            changed[section] = merged(changed[section], overrides)
         changed["variants"] = {}
         return Config.model_construct(
             **{
@@ -146,12 +142,13 @@ def _without_seeds(values: Any) -> Any:
     return {key: _without_seeds(value) for key, value in values.items() if key != "seed"}
 
 
-def _merged(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
+def merged(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `overrides`, sections within sections merged."""
+    result = dict(base)
     for key, value in overrides.items():
-        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merged(merged[key], value) if nested else value
-    return merged
+        nested = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if nested else value
+    return result
 
 
 def _checked(section: type[Section], values: dict[str, Any], where: str) -> Any:
@@ -174,24 +171,6 @@ def load(values: dict[str, Any]) -> Config:
     except ValidationError as error:
         listed = "\n".join(f"- {problem}" for problem in problems(error, Config))
         raise InputError(f"the configuration has these problems:\n{listed}") from error
-
-
-def load_files(paths: Sequence[Path]) -> Config:
-    """The configuration of files that are merged, in order, into ``config/config.yaml``, as the workflow does.
-
-    Raises
-    ------
-    InputError
-        If a file cannot be read, or listing every problem of their content.
-    """
-    values: dict[str, Any] = {}
-    for path in (DEFAULT, *paths):
-        try:
-            content = yaml.safe_load(path.read_text())
-        except (OSError, yaml.YAMLError) as error:
-            raise InputError(f"{path} cannot be read as a configuration: {error}") from error
-        values = _merged(values, content or {})
-    return load(values)
 
 
 def problems(error: ValidationError, section: type[BaseModel], where: str = "") -> Iterator[str]:
