@@ -22,7 +22,7 @@ import yaml
 from cyclopts import run
 
 from neurons.artifacts import TensorFile, split_clip_id
-from neurons.config import Config, load
+from neurons.config import Config, load, merged
 from neurons.devices import use_threads
 from neurons.evaluate.classifiers import describe_videos
 from neurons.evaluate.nway import own_standing
@@ -49,15 +49,6 @@ LEFT_OUT = {
     "with concepts": {"prompt_concepts": True},
 }
 """What is equal to the configuration is not made again."""
-
-
-def merged(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `overrides`, sections within sections merged."""
-    nested = {
-        key: merged(base.get(key) or {}, value) if isinstance(value, dict) else value
-        for key, value in overrides.items()
-    }
-    return {**base, **nested}
 
 
 def true_frames(results: Path, clips: list[str]) -> np.ndarray:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import product
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from neurons.annotate.settings import Annotate
@@ -31,8 +29,6 @@ from neurons.reconstruct.settings import Reconstruct
 from neurons.report.settings import Report
 from neurons.sections import Count, Natural, Positive, Section
 from neurons.simulate.settings import Simulate
-
-DEFAULT = Path("config/config.yaml")
 
 
 class Study(Section):
@@ -217,9 +213,9 @@ class Config(Section):
         """Variants that differ in their seeds only, by the name of the first; variants without such another are left out."""
         groups: dict[str, list[str]] = {}
         for name in self.variants:
-            merged = self.variant(name)
+            whole = self.variant(name)
             settings = [
-                _without_seeds(getattr(merged, section).model_dump(mode="json"))
+                _without_seeds(getattr(whole, section).model_dump(mode="json"))
                 for section in ("pretrain", "decouple", "reconstruct")
             ]
             groups.setdefault(json.dumps(settings, sort_keys=True), []).append(name)
@@ -231,7 +227,7 @@ class Config(Section):
         if name not in known:
             raise InputError(f"unknown variant {name!r}; the configuration has: {', '.join(known)}")
         changed = {
-            section: _merged(getattr(self, section).model_dump(), overrides)
+            section: merged(getattr(self, section).model_dump(), overrides)
             for section, overrides in known[name].model_dump().items()
         }
         return Config.model_construct(
@@ -259,10 +255,10 @@ def _seeded(seed: int) -> dict[str, Any]:
 
 
 def _overriding(common: Variant, *overrides: dict[str, Any]) -> Variant:
-    merged = common.model_dump()
+    together = common.model_dump()
     for values in overrides:
-        merged = _merged(merged, values)
-    return Variant.model_validate(merged)
+        together = merged(together, values)
+    return Variant.model_validate(together)
 
 
 def _without_seeds(values: Any) -> Any:
@@ -271,12 +267,13 @@ def _without_seeds(values: Any) -> Any:
     return {key: _without_seeds(value) for key, value in values.items() if key != "seed"}
 
 
-def _merged(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
+def merged(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `overrides`, sections within sections merged."""
+    result = dict(base)
     for key, value in overrides.items():
-        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merged(merged[key], value) if nested else value
-    return merged
+        nested = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if nested else value
+    return result
 
 
 def _checked(section: type[Section], values: dict[str, Any], where: str) -> Any:
@@ -299,24 +296,6 @@ def load(values: dict[str, Any]) -> Config:
     except ValidationError as error:
         listed = "\n".join(f"- {problem}" for problem in problems(error, Config))
         raise InputError(f"the configuration has these problems:\n{listed}") from error
-
-
-def load_files(paths: Sequence[Path]) -> Config:
-    """The configuration of files that are merged, in order, into ``config/config.yaml``, as the workflow does.
-
-    Raises
-    ------
-    InputError
-        If a file cannot be read, or listing every problem of their content.
-    """
-    values: dict[str, Any] = {}
-    for path in (DEFAULT, *paths):
-        try:
-            content = yaml.safe_load(path.read_text())
-        except (OSError, yaml.YAMLError) as error:
-            raise InputError(f"{path} cannot be read as a configuration: {error}") from error
-        values = _merged(values, content or {})
-    return load(values)
 
 
 def problems(error: ValidationError, section: type[BaseModel], where: str = "") -> Iterator[str]:

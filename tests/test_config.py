@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from neurons import config_reference
 from neurons.artifacts import InputError
 from neurons.config import Config, fields, load
+from neurons.config_files import load_files
 
 ROOT = Path(__file__).parents[1]
 
@@ -158,3 +159,17 @@ def test_problems_of_derived_variants_name_the_row(values, message):
     with pytest.raises(InputError) as caught:
         load(values)
     assert message in str(caught.value)
+
+
+def test_files_are_merged_in_order_into_the_default(tmp_path):
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    first.write_text("reconstruct: {video: {steps: 3, guidance: 2.0}}")
+    second.write_text("reconstruct: {video: {steps: 4}}")
+    video = load_files([first, second]).reconstruct.video
+    assert (video.steps, video.guidance, video.scheduler) == (4, 2.0, "DPMSolverMultistepScheduler")
+    second.write_text("reconstruct: {video: {stops: 4}}")
+    with pytest.raises(InputError, match=r"reconstruct\.video\.stops: unknown key; did you mean"):
+        load_files([second])
+    second.write_text("reconstruct: {")
+    with pytest.raises(InputError, match=r"second\.yaml cannot be read"):
+        load_files([second])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import CLIPConfig
 
-from neurons.config import load_files
+from neurons.config_files import load_files
 from neurons.console import logger
 from neurons.devices import choose_device, choose_dtype, use_threads
 from neurons.loading import load_pretrained

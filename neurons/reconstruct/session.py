@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from neurons.config import Config, load_files
+from neurons.config import Config
+from neurons.config_files import load_files
 from neurons.devices import choose_device, choose_dtype, use_threads
 from neurons.reconstruct.aggregate import ClipTiming
 from neurons.reconstruct.any_run import Reading, RunClips, check_repetition_time, responses_of_run

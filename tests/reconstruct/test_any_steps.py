@@ -13,7 +13,7 @@ import yaml
 from nibabel.cifti2 import BrainModelAxis, Cifti2Image, SeriesAxis
 
 from neurons.artifacts import InputError, TensorFile, provenance, read_table, write_tensors
-from neurons.config import load_files
+from neurons.config_files import load_files
 from neurons.preprocess import atlas
 from neurons.preprocess.settings import Volume
 from neurons.preprocess.steps import locations

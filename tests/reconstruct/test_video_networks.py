@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel
 
 from neurons.artifacts import InputError
-from neurons.config import load_files
+from neurons.config_files import load_files
 from neurons.reconstruct.render import DECIDING
 from neurons.reconstruct.settings import Lora
 from neurons.reconstruct.video_model import VideoModel
