@@ -103,6 +103,7 @@ def measure(studio: Studio, shapes: Shapes, clips: int) -> Cost:
         return unclip.sample(tokens, blurry, range(count), chosen.control)
 
     def video(count: int, chosen: Reconstruct, controls: torch.Tensor) -> None:
+        model.remembered.clear()  # another clip has another prompt
         reconstruct(_decoded(count, shapes, model, controls), model, chosen, studio.timing)
 
     images = control(1, _with_steps(settings, 1))
