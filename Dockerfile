@@ -1,9 +1,9 @@
 FROM condaforge/miniforge3:latest
 LABEL io.github.snakemake.containerized="true"
-LABEL io.github.snakemake.conda_env_hash="55e8488902db3437383a5a535a34435bdd223284d7cb07c147e05c621e308ae1"
+LABEL io.github.snakemake.conda_env_hash="bd433a973ba957391da39517ee9b0f8a499e65099aa3642166f27c4800131cee"
 # Conda environment:
 #   source: envs/annotate.yaml
-#   prefix: /conda-envs/2b64d8fc2d6aa86d0aef5cd1982a639e
+#   prefix: /conda-envs/945938aa75b353596c7306aab3fa1cd7
 #   channels:
 #   - conda-forge
 #   - nodefaults
@@ -23,9 +23,11 @@ LABEL io.github.snakemake.conda_env_hash="55e8488902db3437383a5a535a34435bdd2232
 #     - numpy==2.4.6
 #     - opencv-python-headless==5.0.0.93
 #     - pandas==3.1.1
+#     - peft==0.21.2
 #     - pillow==13.0.0
 #     - pyarrow==26.0.1
 #     - pydantic==2.14.3
+#     - pyyaml==6.0.3
 #     - requests==2.34.2
 #     - rich==15.0.0
 #     - safetensors==0.8.0
@@ -39,8 +41,8 @@ LABEL io.github.snakemake.conda_env_hash="55e8488902db3437383a5a535a34435bdd2232
 #     - torchvision==0.29.1
 #     - tqdm==4.70.1
 #     - transformers==5.23.0
-RUN mkdir -p /conda-envs/2b64d8fc2d6aa86d0aef5cd1982a639e
-COPY envs/annotate.yaml /conda-envs/2b64d8fc2d6aa86d0aef5cd1982a639e/environment.yaml
+RUN mkdir -p /conda-envs/945938aa75b353596c7306aab3fa1cd7
+COPY envs/annotate.yaml /conda-envs/945938aa75b353596c7306aab3fa1cd7/environment.yaml
 # Conda environment:
 #   source: envs/report.yaml
 #   prefix: /conda-envs/d5a2ffa00c775394e37a9538546d98be
@@ -72,6 +74,6 @@ COPY envs/annotate.yaml /conda-envs/2b64d8fc2d6aa86d0aef5cd1982a639e/environment
 RUN mkdir -p /conda-envs/d5a2ffa00c775394e37a9538546d98be
 COPY envs/report.yaml /conda-envs/d5a2ffa00c775394e37a9538546d98be/environment.yaml
 
-RUN conda env create --prefix /conda-envs/2b64d8fc2d6aa86d0aef5cd1982a639e --file /conda-envs/2b64d8fc2d6aa86d0aef5cd1982a639e/environment.yaml && \
+RUN conda env create --prefix /conda-envs/945938aa75b353596c7306aab3fa1cd7 --file /conda-envs/945938aa75b353596c7306aab3fa1cd7/environment.yaml && \
     conda env create --prefix /conda-envs/d5a2ffa00c775394e37a9538546d98be --file /conda-envs/d5a2ffa00c775394e37a9538546d98be/environment.yaml && \
     conda clean --all -y
