@@ -63,6 +63,8 @@ rule report_page:
             "importance.png", "shape.png", "encoding.png", "areas.png"
         ),
         cortex_views=on_cortex("views"),
+        ablations=f"{R}/evaluate/ablations/held_out.tsv" if ABLATION_ROWS else [],
+        learning_curves=f"{R}/evaluate/learning_curves.png" if CURVE_POINTS else [],
     output:
         page=report(
             f"{R}/report/index.html", category="report", labels={"what": "page"}
@@ -86,6 +88,14 @@ rule report_page:
             if INTERPRETED
             else ""
         ),
+        derived=lambda wildcards, input: (
+            (f"--ablations {input.ablations}" if input.ablations else "")
+            + (
+                f" --learning-curves {input.learning_curves}"
+                if input.learning_curves
+                else ""
+            )
+        ),
         study=json.dumps({"name": CONFIG.study.name, "source": CONFIG.study.source}),
     message:
         "Write the report"
@@ -97,5 +107,5 @@ rule report_page:
         " --controls {input.controls:q} --playback {input.playback:q} --annotation {input.annotation:q}"
         " --sheets {input.sheets:q} --clips {input.clips:q} --pretraining {input.pretraining:q}"
         " --decoupling {input.decoupling:q} --early-looks {input.early_looks:q} --quality {input.quality:q}"
-        " --quality-pictures {input.quality_pictures:q} {params.cortex}"
+        " --quality-pictures {input.quality_pictures:q} {params.cortex} {params.derived}"
         " --study {params.study:q} --settings {params.settings:q} --page {output.page:q} 2> {log:q}"

@@ -83,12 +83,19 @@ def failure_picture(kinds: Path, clip_scores: Path) -> str:
     return forest(lines, ", ".join(labels(kinds)), f"{SHOWN_METRIC}; line: all clips", mean)
 
 
+def cells(path: Path, required: Sequence[str]) -> dict[str, Any]:
+    """A table as texts: its columns and its rows."""
+    table = read_table(path, required).astype(object).fillna("")
+    return {
+        "columns": [str(name) for name in table.columns],
+        "rows": [[str(cell) for cell in row] for row in table.to_numpy()],
+    }
+
+
 def paper_tables(paths: Sequence[Path]) -> list[dict[str, Any]]:
     """The tables of the paper, as rows of texts."""
-    found = []
-    for path in paths:
-        if path.stem in PAPER_TABLES:
-            table = read_table(path, ("variant", "subject")).astype(object).fillna("")
-            rows = [[str(cell) for cell in row] for row in table.to_numpy()]
-            found.append({"title": PAPER_TABLES[path.stem], "columns": list(table.columns), "rows": rows})
-    return found
+    return [
+        {"title": PAPER_TABLES[path.stem], **cells(path, ("variant", "subject"))}
+        for path in paths
+        if path.stem in PAPER_TABLES
+    ]

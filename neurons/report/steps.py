@@ -62,6 +62,8 @@ def page(
     cortex_agreements: list[Path] | None = None,
     cortex_pictures: list[Path] | None = None,
     cortex_views: list[Path] | None = None,
+    ablations: Path | None = None,
+    learning_curves: Path | None = None,
     study: str,
     settings: Report,
     page: Path,
@@ -94,6 +96,8 @@ def page(
         Quality of the brain data of each subject, in folders ``<subject>/``.
     cortex_summaries, cortex_tables, cortex_agreements, cortex_pictures, cortex_views
         Files and folders of the stage `interpret`, in folders ``<variant>/<subject>/``; none if it did not run.
+    ablations, learning_curves
+        The ablation table of held-out clips (TSV), and the picture of the learning curves; none if none are configured.
     study
         JSON object with the ``name`` and ``source`` of the study.
     page
@@ -167,6 +171,8 @@ def page(
             cortex_views or [],
             page,
         ),
+        ablations=meaning.cells(ablations, ("row", "change")) if ablations else None,
+        learning_curves=png_uri(learning_curves) if learning_curves else None,
         provenance=[made_by(path) for path in (*videos, *decoded)],
         packages=provenance("report page", {"scores": scores})["packages"],
         style=Markup(_resource("page.css")),

@@ -83,8 +83,8 @@ def write_cortex(folder: Path) -> dict[str, list[Path]]:
     }
 
 
-def make_report(folder: Path, cortex: bool = False) -> Path:
-    """Write all inputs, those of `interpret` if asked for, and the page; the page's path."""
+def make_report(folder: Path, cortex: bool = False, derived: bool = False) -> Path:
+    """Write all inputs, those of `interpret` and of ablations if asked for, and the page; the page's path."""
     n = len(CLIPS)
     paths: dict[str, list[Path]] = {}
 
@@ -170,9 +170,23 @@ def make_report(folder: Path, cortex: bool = False) -> Path:
     write_table(folder / "evaluate/scores.tsv", pd.DataFrame(scores), MADE_BY)
     if cortex:
         paths |= write_cortex(folder)
+    if derived:
+        single_files = {
+            "ablations": folder / "evaluate/ablations/held_out.tsv",
+            "learning_curves": folder / "evaluate/learning_curves.png",
+        }
+        rows = {
+            "row": ["base", "b"],
+            "change": ["all", "without <b>"],
+            "Dice": [".50 [.4, .6]", ".30 [.2, .4] -"],
+        }
+        write_table(single_files["ablations"], pd.DataFrame(rows), MADE_BY)
+        cv2.imwrite(str(single_files["learning_curves"]), moving_square(1, 1)[0, 0])
+        paths |= {name: [path] for name, path in single_files.items()}
     output = folder / "report/index.html"
     study = '{"name": "tiny", "source": "simulated"}'
-    single = {name: paths.pop(name)[0] for name in ("alarms", "comparisons")}
+    alone = ("alarms", "comparisons", "ablations", "learning_curves")
+    single = {name: paths.pop(name)[0] for name in alone if name in paths}
     page(
         scores=folder / "evaluate/scores.tsv", **single, **paths, study=study, settings=Report(), page=output
     )

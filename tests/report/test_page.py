@@ -56,6 +56,15 @@ def test_text_of_the_study_cannot_become_markup(report_page):
     assert embedded(report_page)["clips"][0]["caption"] == "a blue car drives <left> on a road"
 
 
+def test_ablations_and_learning_curves_are_shown_where_there_are_any(report_page, tmp_path):
+    assert "What helps" not in report_page.read_text()
+    text = make_report(tmp_path, derived=True).read_text()
+    section = text[text.index('<section id="decisions">') : text.index('<section id="brain">')]
+    assert "<td>without &lt;b&gt;</td><td>.30 [.2, .4] -</td>" in section
+    assert section.count("<tr>") == 3 and section.count("data:image/png") == 1
+    assert '<a href="#decisions">' in text
+
+
 def test_undefined_scores_are_shown_as_undefined(report_page):
     text = report_page.read_text()
     assert not re.search(r"\bnan\b", re.sub(r"base64,[^\"]*", "", text), re.IGNORECASE)

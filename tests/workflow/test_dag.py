@@ -218,6 +218,12 @@ def test_learning_curves_train_a_backbone_once_for_all_sizes(make_workflow):
     assert "decouple_fit" not in planned
 
 
+def test_the_report_takes_ablations_and_curves_in_where_they_are_configured(make_workflow):
+    files = ("config/ablations.yaml", "config/learning_curves.yaml")
+    planned = make_workflow().planned("--cores", "1", "--configfile", *files)
+    assert planned["evaluate_ablations"] == planned["evaluate_learning_curves"] == planned["report_page"] == 1
+
+
 @pytest.mark.parametrize(
     ("target", "said"), [("ablations", "ablations.rows is empty"), ("learning_curves", "clips is empty")]
 )

@@ -41,6 +41,7 @@ GIVEN_BY_PARAMETERS = {
     "{params.left_out}": {"left_out"},
     "{params.start}": {"start"},
     "{params.mask}": {"mask"},
+    "{params.derived}": {"ablations", "learning_curves"},
     "{params.cortex}": {
         "cortex_summaries",
         "cortex_tables",
