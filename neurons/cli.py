@@ -130,6 +130,11 @@ def build() -> App:
         name="parameters",
         help="Count the weights that a configuration trains, and the memory that they take.",
     )
+    app.command(
+        "neurons.workflow.tensorboard:tensorboard",
+        name="tensorboard",
+        help="Write the courses of trainings as TensorBoard events.",
+    )
     return app
 
 
