@@ -36,6 +36,11 @@ rule report_page:
             for variant, subject in BY_BRAIN
             + ([("oracle", "truth")] if "oracle" in REFERENCES else [])
         ],
+        samples=[
+            f"{R}/reconstruct/{variant}/{subject}/samples.tsv"
+            for variant, subject in BY_BRAIN
+            + ([("oracle", "truth")] if "oracle" in REFERENCES else [])
+        ],
         playback=per_movie("cut/{movie}/playback.safetensors", TEST_MOVIES),
         annotation=per_movie("annotate/{movie}/annotation.parquet", TEST_MOVIES),
         sheets=per_movie("annotate/{movie}/sheet.png", TEST_MOVIES),
@@ -104,7 +109,7 @@ rule report_page:
         " --alarms {input.alarms:q} --comparisons {input.comparisons:q} --kinds {input.kinds:q}"
         " --paper-tables {input.paper_tables:q} --figures {input.figures:q}"
         " --videos {input.videos:q} --decoded {input.decoded:q} --tables {input.tables:q}"
-        " --controls {input.controls:q} --playback {input.playback:q} --annotation {input.annotation:q}"
+        " --controls {input.controls:q} --samples {input.samples:q} --playback {input.playback:q} --annotation {input.annotation:q}"
         " --sheets {input.sheets:q} --clips {input.clips:q} --pretraining {input.pretraining:q}"
         " --decoupling {input.decoupling:q} --early-looks {input.early_looks:q} --quality {input.quality:q}"
         " --quality-pictures {input.quality_pictures:q} {params.cortex} {params.derived}"

@@ -78,7 +78,7 @@ def read_test_clips(
 
 
 def read_reconstruction(
-    videos: Path, decoded: Path, table: Path, control: Path, ids: Sequence[str]
+    videos: Path, decoded: Path, table: Path, control: Path, samples: Path, ids: Sequence[str]
 ) -> Reconstruction:
     """What one variant made of one subject, for the given clips in the given order."""
     variant, subject = labels(videos)
@@ -94,7 +94,22 @@ def read_reconstruction(
         controls=TensorFile(control).rows("images", ids),
         captions=[str(text) for text in rows["caption"]],
         concepts=[str(text) for text in rows["concepts"]],
+        samples=_samples(samples, ids),
     )
+
+
+def _samples(path: Path, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Of each clip the number of its samples and how far CLIP's views of them lie apart (None for a single one)."""
+    table = read_table(path, ("clip", "spread")).groupby("clip", sort=False)["spread"].agg(["size", "first"])
+    absent = [clip for clip in ids if clip not in table.index]
+    if absent:
+        raise InputError(
+            f"{path} lacks {len(absent)} clips, the first is {absent[0]}; rerun `reconstruct gather`"
+        )
+    return [
+        {"samples": int(row["size"]), "spread": None if pd.isna(row["first"]) else float(row["first"])}
+        for _, row in table.loc[list(ids)].iterrows()
+    ]
 
 
 def watched(clips: TestClips, oracle: Reconstruction | None) -> list[dict[str, Any]]:
@@ -121,7 +136,8 @@ def reconstructed(clips: TestClips, made: Reconstruction, similarity: Mapping[st
     entries = {}
     for position, clip in enumerate(track(clips.ids, f"clips of {made.variant}, {made.subject}")):
         entry = clip_record(made, position, clips.clip_s)
-        entries[clip] = {**entry, "score": float(similarity[clip]), "rank": marks.get(clip)}
+        ranked = {"score": float(similarity[clip]), "rank": marks.get(clip)}
+        entries[clip] = {**entry, **ranked, **made.samples[position]}
     return entries
 
 

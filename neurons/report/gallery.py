@@ -29,6 +29,8 @@ class Reconstruction:
         uint8 (clips, height, width, 3).
     captions, concepts
         One text per clip; concepts joined by a vertical bar.
+    samples
+        Per clip ``samples``, their number, and ``spread``, how far CLIP's views of them lie apart.
     """
 
     variant: str
@@ -39,6 +41,7 @@ class Reconstruction:
     controls: np.ndarray
     captions: list[str]
     concepts: list[str]
+    samples: list[dict[str, Any]]
 
 
 def enlarge(frames: np.ndarray, size_px: int = SHOWN_PX) -> np.ndarray:

@@ -54,6 +54,9 @@ function card(clip, made) {
   const head = element("header", {}, element("strong", {}, clip.id));
   if (made.rank) head.append(element("span", { class: "rank " + made.rank }, made.rank));
   head.append(element("span", {}, "similarity " + made.score.toFixed(3)));
+  if (made.samples > 1)
+    head.append(element("span", { title: "mean cosine distance between CLIP's views of two samples of this clip" },
+      "spread over " + made.samples + " samples " + made.spread.toFixed(3)));
   if (clip.cuts) head.append(element("span", {}, clip.cuts === 1 ? "1 scene cut" : clip.cuts + " scene cuts"));
   const shown = element("article", { class: "card", "data-clip": clip.id }, head,
     element("div", { class: "pair" }, video(clip.truth, "watched"), video(made.video, "reconstructed")), parts,

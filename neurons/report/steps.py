@@ -48,6 +48,7 @@ def page(
     decoded: list[Path],
     tables: list[Path],
     controls: list[Path],
+    samples: list[Path],
     playback: list[Path],
     annotation: list[Path],
     sheets: list[Path],
@@ -84,8 +85,8 @@ def page(
         Tables of the paper (TSV).
     figures
         Pictures of the stage `evaluate`, ``<subject>_<what>.png``.
-    videos, decoded, tables, controls
-        Reconstructed videos, task outputs, their texts, and control images; in the same order.
+    videos, decoded, tables, controls, samples
+        Reconstructed videos, task outputs, their texts, control images, and tables of samples; in the same order.
     playback, annotation, clips
         True frames, annotation and clip table of each test movie.
     pretraining, decoupling, early_looks
@@ -112,7 +113,7 @@ def page(
     shown = read_test_clips(playback, annotation, clips, settings.gallery_clips)
     made = [
         read_reconstruction(*files, shown.ids)
-        for files in zip(videos, decoded, tables, controls, strict=True)
+        for files in zip(videos, decoded, tables, controls, samples, strict=True)
     ]
     brains = [item for item in made if item.variant != "oracle"]
     similarity = similarities(clip_scores)

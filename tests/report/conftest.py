@@ -122,6 +122,10 @@ def make_report(folder: Path, cortex: bool = False, derived: bool = False) -> Pa
             MADE_BY,
             CLIPS,
         )
+        number = 3 if (variant, subject) == ROWS[0] else 1
+        drawn = pd.DataFrame({"clip": np.repeat(CLIPS, number), "sample": list(range(number)) * n})
+        drawn["spread"] = np.repeat(np.arange(n) / 8, number) if number > 1 else np.nan
+        write_table(put("samples", where / "samples.tsv"), drawn, MADE_BY)
         falling = np.linspace(0.9, 0.1, n)
         by_clip = pd.DataFrame({"clip": CLIPS, "clip_truth": falling, "video_50way_gt1": falling})
         write_table(

@@ -122,3 +122,11 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(page):
     width = page.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
     page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert width[0] <= width[1]
+
+
+def test_the_spread_of_samples_is_told_where_there_are_several(page):
+    heads = page.execute_script(
+        "return [...document.querySelectorAll('.card header')].map(header => header.textContent)"
+    )
+    assert heads and all("spread over 3 samples" in head for head in heads)
+    assert "spread over 3 samples 0.125" in heads[1]

@@ -50,6 +50,18 @@ def test_videos_show_the_frames_they_are_made_of(report_page):
         )
 
 
+def test_samples_of_a_clip_and_their_spread_are_told(report_page):
+    made = embedded(report_page)["made"]
+    first, *others = made.values()
+    assert [first[clip]["samples"] for clip in CLIPS] == [3] * len(CLIPS)
+    assert [first[clip]["spread"] for clip in CLIPS] == [number / 8 for number in range(len(CLIPS))]
+    assert others and all(
+        entries[clip]["samples"] == 1 and entries[clip]["spread"] is None
+        for entries in others
+        for clip in CLIPS
+    )
+
+
 def test_text_of_the_study_cannot_become_markup(report_page):
     text = report_page.read_text()
     assert "<left>" not in text
