@@ -23,6 +23,7 @@ from neurons.artifacts import (
 from neurons.config import Config, Study, fields, load
 from neurons.preprocess import atlas
 from neurons.preprocess.cifti import open_run
+from neurons.simulate.cortex import dense_series
 from neurons.study import COLUMNS, read_runs
 from neurons.workflow.rerun_changes import run_table
 
@@ -112,16 +113,11 @@ def test_tensor_files_with_changed_bytes(tmp_path, changes, keep):
 def run(tmp_path_factory) -> tuple[Path, int]:
     """A small CIFTI run, and the length of its header."""
     import nibabel
-    from nibabel.cifti2 import BrainModelAxis, Cifti2Image, SeriesAxis
 
-    left, right = atlas.mesh_vertices()
-    space = BrainModelAxis.from_surface(left, atlas.MESH_VERTICES, "CIFTI_STRUCTURE_CORTEX_LEFT")
-    space += BrainModelAxis.from_surface(right, atlas.MESH_VERTICES, "CIFTI_STRUCTURE_CORTEX_RIGHT")
-    image = Cifti2Image(
-        np.zeros((2, len(space)), np.float32), header=(SeriesAxis(0, 2.0, 2, "SECOND"), space)
-    )
+    image = dense_series(np.zeros((2, atlas.GRAYORDINATES), np.float32), 2.0)
     path = tmp_path_factory.mktemp("run") / "a.dtseries.nii"
     nibabel.save(image, path)
+    assert open_run(path).courses().shape == (atlas.CORTEX, 2), "the whole file can be read"
     return path, int(nibabel.load(path).dataobj.offset)
 
 
@@ -135,7 +131,7 @@ def test_cifti_headers_with_changed_bytes(tmp_path, run, changes, keep, reach):
     path = tmp_path / "a.dtseries.nii"
     path.write_bytes(content[: int(keep * len(content))])
     with contextlib.suppress(InputError):
-        open_run(path).cortex()
+        open_run(path).courses()
 
 
 VIEW = ClipView("m:0", 0.0, 2.0, np.array([0.5, 1.5]), 1 / 30, np.zeros((2, 8, 8, 3), np.uint8))
