@@ -12,6 +12,7 @@ import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.cifti2 import Cifti2Header, Cifti2HeaderError, Cifti2MatrixIndicesMap
 from nibabel.filebasedimages import ImageFileError
+from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
@@ -102,7 +103,8 @@ def _open(path: Path) -> tuple[ArrayProxy, Cifti2Header]:
     analyses the axes besides, which takes three times as long.
     """
     try:
-        image = nibabel.Nifti2Image.from_filename(path)
+        with LoggingOutputSuppressor():  # a CIFTI file has no voxels, whose sizes nibabel misses
+            image = nibabel.Nifti2Image.from_filename(path)
         found = [part for part in image.header.extensions if part.get_code() == CIFTI]
         header = found[0].get_content() if found else None
     except HEADER_ERRORS:
