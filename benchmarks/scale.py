@@ -9,11 +9,11 @@ proportion to what a stage's files hold (clips, clips of each run, models, recon
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,14 @@ from neurons.artifacts import read_table
 ROOT = Path(__file__).parents[1]
 FILES_PER_CLIP = 8  # what neurons/reconstruct/clip_folders.py writes
 ANNOTATION_FILES = ("captions.tsv", "instances.tsv", "masks.safetensors")
+# In a process of its own: the largest memory of a child counts what its parent held when it was started.
+MEASURED = """
+import json, resource, subprocess, sys, time
+start = time.monotonic()
+subprocess.run(sys.argv[1:], check=True)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([time.monotonic() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
+"""
 
 
 def run_table(subjects: int, train: int, test: int) -> pd.DataFrame:
@@ -81,19 +89,16 @@ def prepare(folder: Path, table: pd.DataFrame, variants: int) -> Path:
 def measure(folder: Path, config: Path) -> tuple[float, float, str]:
     """Seconds, largest memory in MB, and the summary of outputs of the planned study."""
     command = [sys.executable, "-m", "snakemake", "--replace-workflow-config", "--configfile", str(config)]
-    start = time.monotonic()
-    with tempfile.TemporaryFile() as said:
-        planner = subprocess.Popen(
-            [*command, "-n", "--quiet", "all"], cwd=folder, stdout=said, stderr=subprocess.STDOUT
-        )
-        # Of this process and its own: RUSAGE_CHILDREN holds the largest child that the caller ever had.
-        _, status, used = os.wait4(planner.pid, 0)
-        planner.returncode = os.waitstatus_to_exitcode(status)
-        said.seek(0)
-        if planner.returncode:
-            raise RuntimeError(f"snakemake -n ended with {planner.returncode}:\n{said.read().decode()}")
-    seconds, memory = time.monotonic() - start, used.ru_maxrss / 1024
-    print(f"{seconds:.1f} s on the clock, {used.ru_utime + used.ru_stime:.1f} s of CPU")
+    planned = subprocess.run(
+        [sys.executable, "-c", MEASURED, *command, "-n", "--quiet", "all"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    if planned.returncode:
+        raise RuntimeError(f"snakemake -n ended with an error:\n{planned.stdout}{planned.stderr}")
+    seconds, cpu_s, memory = json.loads(planned.stdout.splitlines()[-1])
+    print(f"{seconds:.1f} s on the clock, {cpu_s:.1f} s of CPU")
     summary = subprocess.run(
         [*command, "--summary"], cwd=folder, check=True, capture_output=True, text=True
     ).stdout

@@ -137,7 +137,11 @@ def test_a_disturbed_run_on_slurm_gives_the_files_of_a_local_run(cluster, study,
     assert by_id[hit["time limit"]]["State"] == "TIMEOUT"
     assert by_id[hit["cancelled"]]["State"].startswith("CANCELLED")
     assert [job["State"] for job in jobs if job["JobID"] == hit["requeued"]][-1] == "COMPLETED"
-    movies = [job for job in jobs if "simulate_movie" in job["Comment"]]
+    movies = [
+        job
+        for job in jobs
+        if "simulate_movie" in job["Comment"] and job["Comment"].endswith(("seg1", "seg2"))
+    ]
     # The second attempt asks for twice the time and memory.
     assert {job["TimelimitRaw"] for job in movies if job["State"] == "COMPLETED"} == {"2"}
     assert {job["TimelimitRaw"] for job in movies if job["State"] != "COMPLETED"} == {"1"}
