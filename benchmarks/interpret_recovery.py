@@ -143,25 +143,18 @@ def wide_responses(config: Config, subject: str, folder: Path) -> None:
     """Responses of the 13,000 vertices with the highest inter-repeat t, by far more than pass the test."""
     results = Path("results") / config.study.name
     runs = read_runs(Path(config.study.runs), config.study)
-    own = runs[runs["subject"] == subject]
-    files = {
-        split: [
-            results / "preprocess" / subject / "runs" / f"{row.movie}_{row.repeat}.safetensors"
-            for row in own[own["split"] == split].itertuples()
-        ]
-        for split in ("train", "test")
-    }
-    wider = config.preprocess.selection.model_copy(update={"minimum": WIDE, "fallback_top": WIDE})
+    own = runs[(runs["subject"] == subject) & (runs["split"] == "train")]
     made = results / "preprocess" / subject
+    files = [made / "runs" / f"{row.movie}_{row.repeat}.safetensors" for row in own.itertuples()]
+    wider = config.preprocess.selection.model_copy(update={"minimum": WIDE, "fallback_top": WIDE})
     select(
-        subject=subject, runs=files["train"], frames=[], locations=made / "locations.parquet",
+        subject=subject, runs=files, frames=[], locations=made / "locations.parquet",
         settings=config.preprocess.model_copy(update={"selection": wider}), selection=folder / "selection.parquet",
     )  # fmt: skip
-    preprocess.gather(
-        subject=subject, train_runs=files["train"], test_runs=files["test"],
-        selection=folder / "selection.parquet", alignment=made / "alignment.tsv",
-        action=config.preprocess.alignment.action, train=folder / "train.safetensors",
-        test=folder / "test.safetensors",
+    preprocess.gather_train(
+        subject=subject, runs=files, selection=folder / "selection.parquet",
+        alignment=made / "alignment_train.tsv", action=config.preprocess.alignment.action,
+        responses=folder / "train.safetensors",
     )  # fmt: skip
 
 

@@ -151,16 +151,20 @@ def overlap(chosen: np.ndarray, signal: np.ndarray) -> str:
 
 def report_alignment(folder: Path, runs: pd.DataFrame) -> None:
     """Lags of runs by their volume count, and what happens to the late one."""
-    alignment_steps.alignment(
-        subject="subject1",
-        runs=paths(folder, runs, "train") + paths(folder, runs, "test"),
-        frames=frames(folder, runs),
-        selection=folder / "selection.parquet",
-        clip_s=2.0,
-        settings=Preprocess(),
-        table=folder / "alignment.tsv",
-    )
-    table = read_table(folder / "alignment.tsv")
+    tables = {split: folder / f"alignment_{split}.tsv" for split in ("train", "test")}
+    for split, path in tables.items():
+        alignment_steps.alignment(
+            subject="subject1",
+            split=split,
+            train_runs=paths(folder, runs, "train"),
+            test_runs=paths(folder, runs, "test") if split == "test" else None,
+            frames=frames(folder, runs),
+            selection=folder / "selection.parquet",
+            clip_s=2.0,
+            settings=Preprocess(),
+            table=path,
+        )
+    table = pd.concat(map(read_table, tables.values()), ignore_index=True)
     table = table[table["repeat"].notna()]
     late = (table["movie"] + "/" + table["repeat"].astype(int).astype(str)) == LATE.removeprefix("subject1/")
     for volumes, members in ((245, table["movie"] != "test2"), (246, (table["movie"] == "test2") & ~late)):
@@ -171,7 +175,7 @@ def report_alignment(folder: Path, runs: pd.DataFrame) -> None:
             f"  {members.sum()} runs of {volumes} volumes: best lags {lags[0]} (repeats), {lags[1]} (stimulus)"
         )
     try:
-        alignment_steps.refuse_misaligned("subject1", folder / "alignment.tsv")
+        alignment_steps.refuse_misaligned("subject1", tables["test"])
     except InputError as error:
         print("  " + str(error).splitlines()[1])
 

@@ -182,7 +182,7 @@ def read_responses(path: Path, window_tr: Sequence[int]) -> Responses:
     if stored.dtype.kind != "f" or stored.ndim != 3:
         raise InputError(
             f"{path}: responses are {stored.dtype} of shape {stored.shape}; floating-point numbers (clips, repeats, "
-            "vertices) are expected, as `preprocess gather` writes them"
+            "vertices) are expected, as `preprocess gather-train` writes them"
         )
     positions = window_positions(clip_ids, clip_ids, window_tr, str(path))
     values = torch.from_numpy(np.array(stored, dtype=np.float32))

@@ -42,7 +42,7 @@ def import_checkpoint(
     output
         Folder to write to.
     responses
-        Responses of the checkpoint's subject on its own voxels (from `preprocess gather`, released arrays); the brain
+        Responses of the checkpoint's subject on its own voxels (from `preprocess gather-train`, released arrays); the brain
         model is bound to them.
     tokenizer
         CLIP's tokenizer, in whose vocabulary the released describer writes (the folder of `embed.clip`).

@@ -41,7 +41,7 @@ def shared(
     subjects
         Whose responses these are.
     responses
-        Training responses of each subject (from `preprocess gather`), of the same clips and equally many repeats.
+        Training responses of each subject (from `preprocess gather-train`), of the same clips and equally many repeats.
     image_tokens, text
         Features of every training movie (from `embed`).
     validation_movies

@@ -51,7 +51,7 @@ def tune(
     subject
         Whose responses and models; stored with the scores.
     responses
-        Training responses of the subject (from `preprocess gather`).
+        Training responses of the subject (from `preprocess gather-train`).
     brain_model, decoupler
         Trained models (from `pretrain fit` and `decouple fit`).
     concepts
