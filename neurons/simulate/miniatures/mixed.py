@@ -1,7 +1,8 @@
 """Further training of the video model on single frames and clips in turn, alone or together with sparse control.
 
 Single frames show many more scenes for the same time than clips do, which is what shapes need. Which way things move
-shows in a few frames of a clip already, so most steps show four frames of many clips; whole clips keep motion smooth.
+shows in a few frames of a clip already, so many steps show four frames of many clips. What stands still must stand still in
+all frames of a video, which only whole clips teach, at all levels of noise.
 A video model that never met a control picture's residuals copies it roughly, however long the network beside it learns; half
 of the steps with sparse control therefore train both, and the others keep the model able to go without.
 """
@@ -25,9 +26,9 @@ from neurons.simulate.miniatures.text_to_image import draw_timesteps, new_schedu
 from neurons.simulate.miniatures.vae import encode
 
 SHOWN_FRAMES = (1, 4, 16)
-SHOWN_PROBABILITY = (0.2, 0.6, 0.2)
+SHOWN_PROBABILITY = (0.15, 0.35, 0.5)
 WITHOUT_GUIDE_PROBABILITY = 0.5
-NOISE_SHIFT_PER_DOUBLING = 0.4
+NOISE_SHIFT_PER_DOUBLING = 0.15
 """Logits of the share of the noise schedule by which time steps rise with every doubling of the frames shown."""
 
 
