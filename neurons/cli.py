@@ -34,7 +34,7 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
             "continue_video",
         ),
         "neurons.simulate.miniatures.steps_control": ("train_control", "continue_control"),
-        "neurons.simulate.miniatures.steps_unclip": ("train_unclip",),
+        "neurons.simulate.miniatures.steps_unclip": ("train_unclip", "continue_unclip"),
         "neurons.simulate.miniatures.steps_judging": ("judge_diffusion",),
         "neurons.simulate.miniatures.steps_segmenter": ("train_segmenter",),
     },

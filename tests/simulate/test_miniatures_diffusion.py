@@ -26,6 +26,7 @@ from neurons.simulate.miniatures import (
     motion,
     sparse_control,
     steps_control,
+    steps_unclip,
     steps_video,
     text,
     text_to_image,
@@ -262,6 +263,17 @@ def test_control_pictures_stand_at_their_frames_alone() -> None:
     assert float(error.median()) < 0.05
 
 
+def assert_little_changed(before: Path, after: Path) -> None:
+    """A few steps of training change weights a little, and neither their names nor their precision."""
+    weights, trained = (
+        load_file(folder / "diffusion_pytorch_model.safetensors") for folder in (before, after)
+    )
+    assert weights.keys() == trained.keys()
+    assert all(values.dtype == torch.float16 for values in trained.values())
+    assert any(not torch.equal(weights[name], trained[name]) for name in weights)
+    assert all(torch.allclose(weights[name], trained[name], atol=0.05) for name in weights)
+
+
 def test_sparse_control_and_the_video_model_learn_together(tmp_path: Path) -> None:
     mini, work = tmp_path / "miniatures", tmp_path / "work"
     for part in ("vae", "video"):
@@ -269,15 +281,17 @@ def test_sparse_control_and_the_video_model_learn_together(tmp_path: Path) -> No
     steps_video.draw_clips(output=mini, work=work, clips=4)
     steps_control.continue_control(output=mini, work=work, seed=1, steps=6, frames=32, frames_per_step=32)
     for part in ("unet", "motion_adapter", "controlnet"):
-        before, after = (
-            load_file(folder / part / "diffusion_pytorch_model.safetensors")
-            for folder in (VIDEO, mini / "video")
-        )
-        assert before.keys() == after.keys()
-        assert all(after[name].dtype == torch.float16 for name in after)
-        assert any(not torch.equal(before[name], after[name]) for name in before)
-        assert all(torch.allclose(before[name], after[name], atol=0.05) for name in before)
+        assert_little_changed(VIDEO / part, mini / "video" / part)
     assert (mini / "video" / "training_log_joint_1.tsv").exists()
+
+
+def test_unclip_is_trained_further_on_other_frames(tmp_path: Path) -> None:
+    for part in ("vae", "clip", "unclip"):
+        shutil.copytree(MINIATURES / part, tmp_path / part)
+    steps_unclip.continue_unclip(output=tmp_path, seed=1, steps=6, batch=8, frames=16)
+    assert_little_changed(MINIATURES / "unclip" / "unet", tmp_path / "unclip" / "unet")
+    assert (tmp_path / "unclip" / "training_log_continued_1.tsv").exists()
+    assert (tmp_path / "unclip" / "training_log.tsv").exists()
 
 
 def test_degraded_tokens_keep_their_mean_or_are_dropped() -> None:

@@ -54,8 +54,20 @@ def degrade_tokens(rng: np.random.Generator, tokens: torch.Tensor, mean: torch.T
     return (mean + contrast * (tokens - mean) + noise * torch.randn_like(tokens)) * kept
 
 
+def new_unclip(image_model: UNet2DConditionModel, width: int) -> UNet2DConditionModel:
+    """U-Net with the weights of the image model, conditioned by tokens of so many channels, and by size and crop."""
+    unet = new_unet(
+        image_model.config.in_channels,
+        width,
+        class_embed_type="projection",
+        projection_class_embeddings_input_dim=4 * SIZE_WIDTH,
+    )
+    unet.load_state_dict(image_model.state_dict(), strict=False)
+    return unet.to(image_model.device)
+
+
 def train_unclip(
-    image_model: UNet2DConditionModel,
+    unet: UNet2DConditionModel,
     vae: AutoencoderKL,
     clip: CLIPModel,
     processor: CLIPImageProcessor,
@@ -66,23 +78,16 @@ def train_unclip(
     max_learning_rate: float,
     workers: int,
     report: Callable[[LogRow], None],
-) -> tuple[UNet2DConditionModel, list[LogRow]]:
-    """Train from the weights of the image model, on tokens and latents of random frames of training scenes."""
+) -> list[LogRow]:
+    """Train on tokens and latents of random frames of training scenes."""
     cv2.setNumThreads(1)
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     pictures = draw_frames(rng, draw_scenes(rng, frames, "train"), workers)
     latents, tokens = encode(vae, pictures), image_tokens(clip, processor, pictures)
     mean = tokens.mean(dim=0)
-    unet = new_unet(
-        latents.shape[1],
-        tokens.shape[2],
-        class_embed_type="projection",
-        projection_class_embeddings_input_dim=4 * SIZE_WIDTH,
-    ).train()
-    unet.load_state_dict(image_model.state_dict(), strict=False)
-    device = vae.device
-    unet.to(device)
+    device = unet.device
+    unet.train()
     scheduler, labels = new_scheduler(), size_and_crop(batch).to(device)
 
     def loss_of_step() -> torch.Tensor:
@@ -95,4 +100,5 @@ def train_unclip(
         return torch.nn.functional.mse_loss(predicted.float(), velocity)
 
     rows = optimise(unet.parameters(), loss_of_step, steps, max_learning_rate, report)
-    return unet.eval(), rows
+    unet.eval()
+    return rows
