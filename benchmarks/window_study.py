@@ -20,7 +20,7 @@ from cyclopts import run
 
 from neurons.artifacts import clip_id, seed_for
 from neurons.preprocess.timing import Timing, clip_courses, clip_weights
-from neurons.pretrain.ridge import fit_ridge
+from neurons.pretrain.ridge import RidgeFit, fit_ridge
 from neurons.pretrain.window import repeat_windows, window_positions
 from neurons.simulate.brain import simulate_brain
 from neurons.simulate.cortex import load_cortex
@@ -34,6 +34,8 @@ MOVIE_S, CLIP_S, DELAY_S, REPEATS, TEST_MOVIES = 96.0, 2.0, 4.0, 2, 4
 LENGTHS_S = {"2 s": (2.0, 2.0), "2-8 s": (2.0, 8.0), "8 s": (8.0, 8.0)}
 SIGNALS = (0.25, 0.5, 1.0)
 WINDOWS = ([0], [0, 1], [-1, 0, 1], [-2, -1, 0, 1, 2])
+KERNEL_LAGS = [-1, 0, 1]
+KERNEL_WEIGHTS = (-0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
 WORDS = {"kind": tuple(OBJECTS), "colour": tuple(COLOURS), "place": tuple(PLACES), "motion": tuple(MOTIONS)}
 PAPER = {"vertices": 13_447, "hidden": 4096, "samples": 8640}
 
@@ -95,32 +97,67 @@ def measured(study: Study, signal: float, seed: int) -> torch.Tensor:
     return torch.from_numpy(np.concatenate(runs).astype(np.float32))
 
 
-def accuracy(study: Study, responses: torch.Tensor, lags: list[int]) -> tuple[float, float]:
-    """Share of the test clips' attributes that are named, and median agreement of single repeats."""
+def windows_of(study: Study, responses: torch.Tensor, lags: list[int]) -> torch.Tensor:
+    """Windows of all clips and repeats, (clips, repeats, lags, vertices)."""
     positions = torch.from_numpy(window_positions(study.ids, study.ids, lags, "study"))
-    windows = torch.stack(
+    return torch.stack(
         [
             repeat_windows(responses, torch.full((len(positions),), repeat), positions)
             for repeat in range(REPEATS)
         ],
         dim=1,
-    ).flatten(2)
-    clips = round(MOVIE_S / CLIP_S)
-    split = len(study.ids) - TEST_MOVIES * clips
-    hot = np.concatenate(
-        [np.eye(len(words))[study.attributes[:, i]] for i, words in enumerate(WORDS.values())], axis=1
     )
-    targets = torch.from_numpy(hot.astype(np.float32))
-    mean = targets[:split].mean(dim=0)
-    groups = np.repeat(np.arange(split) // clips, REPEATS)
-    fit = fit_ridge(
-        windows[:split].flatten(0, 1), (targets[:split] - mean).repeat_interleave(REPEATS, dim=0), groups
-    )
-    predicted = (windows[split:].mean(dim=1) @ fit.weights + mean).numpy()
-    ends = np.cumsum([len(words) for words in WORDS.values()])
-    named = [part.argmax(axis=1) for part in np.split(predicted, ends[:-1], axis=1)]
-    agreement = (responses[:, 0] * responses[:, 1]).mean(dim=0).median()
-    return float((np.stack(named, axis=1) == study.attributes[split:]).mean()), float(agreement)
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Ridge from features of clips and repeats (clips, repeats, features) to attributes; the last movies are for testing."""
+
+    study: Study
+
+    @property
+    def split(self) -> int:
+        """Number of training clips."""
+        return len(self.study.ids) - TEST_MOVIES * round(MOVIE_S / CLIP_S)
+
+    def fit(self, features: torch.Tensor) -> tuple[RidgeFit, torch.Tensor]:
+        """Ridge on the training clips' repeats, and the mean of their targets."""
+        attributes = self.study.attributes
+        hot = [np.eye(len(words))[attributes[:, i]] for i, words in enumerate(WORDS.values())]
+        targets = torch.from_numpy(np.concatenate(hot, axis=1)[: self.split].astype(np.float32))
+        mean = targets.mean(dim=0)
+        groups = np.repeat(np.arange(self.split) // round(MOVIE_S / CLIP_S), REPEATS)
+        centred = (targets - mean).repeat_interleave(REPEATS, dim=0)
+        return fit_ridge(features[: self.split].flatten(0, 1), centred, groups), mean
+
+    def accuracy(self, features: torch.Tensor) -> float:
+        """Share of the test clips' attributes that are named."""
+        ridge, mean = self.fit(features)
+        predicted = (features[self.split :].mean(dim=1) @ ridge.weights + mean).numpy()
+        ends = np.cumsum([len(words) for words in WORDS.values()])
+        named = [part.argmax(axis=1) for part in np.split(predicted, ends[:-1], axis=1)]
+        return float((np.stack(named, axis=1) == self.study.attributes[self.split :]).mean())
+
+
+def learnt_kernel(decoding: Decoding, windows: torch.Tensor) -> torch.Tensor:
+    """Weights of the volume before, the clip's own (1) and the one after that predict left-out training movies best.
+
+    The volume after is chosen first, then the one before, beside it.
+    """
+    kernel = torch.tensor([0.0, 1.0, 0.0])
+    for lag in (2, 0):
+        scores = []
+        for weight in KERNEL_WEIGHTS:
+            kernel[lag] = weight
+            ridge, _ = decoding.fit(torch.einsum("crlv,l->crv", windows, kernel))
+            scores.append(float(ridge.scores.mean()))
+        kernel[lag] = KERNEL_WEIGHTS[int(np.argmax(scores))]
+    return kernel
+
+
+def cell(values: list[float]) -> str:
+    """Mean and range over seeds."""
+    return f"{np.mean(values):.3f} ({min(values):.3f}-{max(values):.3f})"
 
 
 def main(*, seeds: int = 2, movies: int = 18, vertices: int = 2000) -> None:
@@ -138,20 +175,27 @@ def main(*, seeds: int = 2, movies: int = 18, vertices: int = 2000) -> None:
     torch.set_num_threads(1)
     chance = np.mean([1 / len(words) for words in WORDS.values()])
     print(f"chance {chance:.3f}; {movies - TEST_MOVIES} training movies, {vertices} vertices, {seeds} seeds")
-    print("| scenes | signal (median inter-repeat r) | " + " | ".join(map(str, WINDOWS)) + " |")
-    print("|---|---|" + "---|" * len(WINDOWS))
+    columns = [*map(str, WINDOWS), "one ridge, learnt kernel", "kernels"]
+    print("| scenes | signal (median inter-repeat r) | " + " | ".join(columns) + " |")
+    print("|---|---|" + "---|" * len(columns))
     for name, length in LENGTHS_S.items():
         studies = [make_study(seed, movies, length, vertices) for seed in range(seeds)]
         for signal in SIGNALS:
             noisy = [measured(study, signal, seed) for seed, study in enumerate(studies)]
-            cells, agreement = [], 0.0
-            for lags in WINDOWS:
-                found = [
-                    accuracy(study, responses, lags) for study, responses in zip(studies, noisy, strict=True)
-                ]
-                shares = [share for share, _ in found]
-                agreement = float(np.mean([other for _, other in found]))
-                cells.append(f"{np.mean(shares):.3f} ({min(shares):.3f}-{max(shares):.3f})")
+            agreement = np.mean([float((r[:, 0] * r[:, 1]).mean(dim=0).median()) for r in noisy])
+            decodings = list(zip(map(Decoding, studies), noisy, strict=True))
+            cells = [
+                cell([d.accuracy(windows_of(d.study, r, lags).flatten(2)) for d, r in decodings])
+                for lags in WINDOWS
+            ]
+            of_three = [(d, windows_of(d.study, r, KERNEL_LAGS)) for d, r in decodings]
+            kernels = [learnt_kernel(d, w) for d, w in of_three]
+            one_ridge = [
+                d.accuracy(torch.einsum("crlv,l->crv", w, kernel))
+                for (d, w), kernel in zip(of_three, kernels, strict=True)
+            ]
+            shown = "; ".join(", ".join(f"{weight:g}" for weight in kernel.tolist()) for kernel in kernels)
+            cells += [cell(one_ridge), shown]
             print(f"| {name} | {signal:g} ({agreement:.3f}) | {' | '.join(cells)} |", flush=True)
     weights = PAPER["vertices"] * PAPER["hidden"]
     windows = PAPER["samples"] * PAPER["vertices"] * 4

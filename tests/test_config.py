@@ -19,6 +19,22 @@ def test_shipped_configurations_are_valid():
         load(yaml.safe_load(path.read_text()))
 
 
+def test_real_data_inherit_no_value_of_the_simulated_study():
+    """The default lies under every other configuration, so cc2017.yaml must state each key that the default sets."""
+
+    def leaves(values, path=()):
+        if isinstance(values, dict):
+            return {key for name, value in values.items() for key in leaves(value, (*path, name))}
+        return {".".join(path)}
+
+    default, real = (
+        yaml.safe_load((ROOT / "config" / name).read_text()) for name in ("config.yaml", "cc2017.yaml")
+    )
+    shared = {"variants", "simulate"}  # what the variants mean is the same for all; `simulate` does not run
+    inherited = {key for key in leaves(default) - leaves(real) if key.split(".")[0] not in shared}
+    assert inherited == set()
+
+
 def test_generated_files_are_up_to_date():
     assert (ROOT / config_reference.SCHEMA).read_text() == config_reference.schema_text()
     readme = (ROOT / config_reference.README).read_text()
