@@ -76,6 +76,11 @@ class Compute(Section):
         False,
         description="training keeps fewer activations and computes them again (a fifth slower, same results)",
     )
+    memory_mb: dict[str, Count] = Field(
+        {},
+        description="main memory that a rule's jobs ask for, in MB, where what the rule says (for the miniatures) is too little,"
+        " such as {pretrain_fit: 48000}",
+    )
 
 
 class Variant(Section):

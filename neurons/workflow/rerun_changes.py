@@ -108,6 +108,7 @@ def _others(key: str, now: Any, annotation: Any) -> list[Any]:
         "annotate.folder": [ELSEWHERE],
         "simulate.subjects": [{**now, "subject1": {"signal": 0.5}}] if isinstance(now, dict) else [],
         "compute.device": ["cuda"],
+        "compute.memory_mb": [{"pretrain_fit": 48000}],
         "embed.clip_sizes": [{"tokens": 256, "channels": 1664, "joint": 1280, "text": 1280}],
     }
     if key in special:

@@ -53,6 +53,14 @@ def test_every_rule_whose_step_takes_a_device_asks_for_a_gpu():
             assert takes_a_device == asks, f"{path.name}: {body[:200]}"
 
 
+def test_memory_is_asked_for_rules_that_exist(make_workflow):
+    workflow = make_workflow()
+    changed = workflow.configure({"compute": {"memory_mb": {"pretrain_fitt": 48000}}})
+    refused = workflow.snakemake("-n", "--configfile", str(changed), check=False)
+    assert refused.returncode != 0
+    assert "compute.memory_mb names pretrain_fitt, which is no rule of this study" in refused.stdout
+
+
 def test_never_more_gpu_jobs_at_once_than_the_profile_allows():
     profile = yaml.safe_load((ROOT / "workflow/profiles/default/config.yaml").read_text())
     assert profile["resources"] == {"gpu": 1}
@@ -69,7 +77,16 @@ def test_jobs_go_through_any_batch_system(make_workflow, tmp_path):
     qsub.chmod(0o755)
     target = "results/simulated/simulate/truth/subject1_vertices.parquet"
     environment = {"PATH": f"{qsub.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    options = ("--workflow-profile", "workflow/profiles/pbs", "--latency-wait", "5")
+    # the second is written once for each part of the movies (embed_images_0, ...)
+    memory = workflow.configure({"compute": {"memory_mb": {"simulate_brain": 1700, "embed_images": 24000}}})
+    options = (
+        "--workflow-profile",
+        "workflow/profiles/pbs",
+        "--latency-wait",
+        "5",
+        "--configfile",
+        str(memory),
+    )
     workflow.snakemake(*options, "--", target, environment=environment)
     assert (workflow.folder / target).is_file()
-    assert "-N simulate_brain -l select=1:ncpus=1:mem=1500mb:ngpus=0 -l walltime=30:00" in log.read_text()
+    assert "-N simulate_brain -l select=1:ncpus=1:mem=1700mb:ngpus=0 -l walltime=30:00" in log.read_text()
