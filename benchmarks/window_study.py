@@ -13,6 +13,7 @@ named correctly, with the range over seeds, and what a lag costs at paper scale.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -20,7 +21,8 @@ from cyclopts import run
 
 from neurons.artifacts import clip_id, seed_for
 from neurons.preprocess.timing import Timing, clip_courses, clip_weights
-from neurons.pretrain.ridge import RidgeFit, fit_ridge
+from neurons.pretrain.kernel import learn_kernel
+from neurons.pretrain.ridge import fit_ridge
 from neurons.pretrain.window import repeat_windows, window_positions
 from neurons.simulate.brain import simulate_brain
 from neurons.simulate.cortex import load_cortex
@@ -35,7 +37,6 @@ LENGTHS_S = {"2 s": (2.0, 2.0), "2-8 s": (2.0, 8.0), "8 s": (8.0, 8.0)}
 SIGNALS = (0.25, 0.5, 1.0)
 WINDOWS = ([0], [0, 1], [-1, 0, 1], [-2, -1, 0, 1, 2])
 KERNEL_LAGS = [-1, 0, 1]
-KERNEL_WEIGHTS = (-0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
 WORDS = {"kind": tuple(OBJECTS), "colour": tuple(COLOURS), "place": tuple(PLACES), "motion": tuple(MOTIONS)}
 PAPER = {"vertices": 13_447, "hidden": 4096, "samples": 8640}
 
@@ -120,39 +121,32 @@ class Decoding:
         """Number of training clips."""
         return len(self.study.ids) - TEST_MOVIES * round(MOVIE_S / CLIP_S)
 
-    def fit(self, features: torch.Tensor) -> tuple[RidgeFit, torch.Tensor]:
-        """Ridge on the training clips' repeats, and the mean of their targets."""
-        attributes = self.study.attributes
+    @property
+    def movies(self) -> np.ndarray:
+        """Number of each training clip's movie."""
+        return np.arange(self.split) // round(MOVIE_S / CLIP_S)
+
+    @cached_property
+    def targets(self) -> torch.Tensor:
+        """Which words the training clips' attributes are."""
+        attributes = self.study.attributes[: self.split]
         hot = [np.eye(len(words))[attributes[:, i]] for i, words in enumerate(WORDS.values())]
-        targets = torch.from_numpy(np.concatenate(hot, axis=1)[: self.split].astype(np.float32))
-        mean = targets.mean(dim=0)
-        groups = np.repeat(np.arange(self.split) // round(MOVIE_S / CLIP_S), REPEATS)
-        centred = (targets - mean).repeat_interleave(REPEATS, dim=0)
-        return fit_ridge(features[: self.split].flatten(0, 1), centred, groups), mean
+        return torch.from_numpy(np.concatenate(hot, axis=1).astype(np.float32))
+
+    def kernel(self, windows: torch.Tensor, lags: list[int]) -> torch.Tensor:
+        """Weights of the volumes of windows (clips, repeats, lags, vertices)."""
+        mean = windows[: self.split].mean(dim=1)
+        return learn_kernel(mean, self.targets - self.targets.mean(dim=0), self.movies, lags)
 
     def accuracy(self, features: torch.Tensor) -> float:
         """Share of the test clips' attributes that are named."""
-        ridge, mean = self.fit(features)
+        mean = self.targets.mean(dim=0)
+        centred = (self.targets - mean).repeat_interleave(REPEATS, dim=0)
+        ridge = fit_ridge(features[: self.split].flatten(0, 1), centred, np.repeat(self.movies, REPEATS))
         predicted = (features[self.split :].mean(dim=1) @ ridge.weights + mean).numpy()
         ends = np.cumsum([len(words) for words in WORDS.values()])
         named = [part.argmax(axis=1) for part in np.split(predicted, ends[:-1], axis=1)]
         return float((np.stack(named, axis=1) == self.study.attributes[self.split :]).mean())
-
-
-def learnt_kernel(decoding: Decoding, windows: torch.Tensor) -> torch.Tensor:
-    """Weights of the volume before, the clip's own (1) and the one after that predict left-out training movies best.
-
-    The volume after is chosen first, then the one before, beside it.
-    """
-    kernel = torch.tensor([0.0, 1.0, 0.0])
-    for lag in (2, 0):
-        scores = []
-        for weight in KERNEL_WEIGHTS:
-            kernel[lag] = weight
-            ridge, _ = decoding.fit(torch.einsum("crlv,l->crv", windows, kernel))
-            scores.append(float(ridge.scores.mean()))
-        kernel[lag] = KERNEL_WEIGHTS[int(np.argmax(scores))]
-    return kernel
 
 
 def cell(values: list[float]) -> str:
@@ -189,7 +183,7 @@ def main(*, seeds: int = 2, movies: int = 18, vertices: int = 2000) -> None:
                 for lags in WINDOWS
             ]
             of_three = [(d, windows_of(d.study, r, KERNEL_LAGS)) for d, r in decodings]
-            kernels = [learnt_kernel(d, w) for d, w in of_three]
+            kernels = [d.kernel(w, KERNEL_LAGS) for d, w in of_three]
             one_ridge = [
                 d.accuracy(torch.einsum("crlv,l->crv", w, kernel))
                 for (d, w), kernel in zip(of_three, kernels, strict=True)

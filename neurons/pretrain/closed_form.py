@@ -11,13 +11,19 @@ from torch import Tensor
 from neurons.artifacts import locate, split_clip_id
 from neurons.console import logger
 from neurons.pretrain.data import Responses, Targets
+from neurons.pretrain.kernel import learn_kernel
 from neurons.pretrain.linear_start import start_linear
 from neurons.pretrain.model import BrainModel, RidgePerLag
 from neurons.pretrain.ridge import fit_ridge, principal_scores
+from neurons.pretrain.settings import Pretrain
 
 
 def solve_ridge(
-    model: BrainModel, responses: Responses, targets: Targets, train_clips: Sequence[str], target: str
+    model: BrainModel,
+    responses: Responses,
+    targets: Targets,
+    train_clips: Sequence[str],
+    settings: Pretrain,
 ) -> Tensor:
     """Give the model a frozen ridge that predicts principal components of the clips' features, and a linear start.
 
@@ -27,8 +33,8 @@ def solve_ridge(
         Its ridge is overwritten and no longer trained.
     train_clips
         Clips to learn from; each movie's runs are left out together to choose the penalties.
-    target
-        ``video`` or ``frame``: what the embedding is aligned with (see `start_linear`).
+    settings
+        Uses ``target`` (what the embedding is aligned with, see `start_linear`), ``window_tr`` and ``window_weights``.
 
     Returns
     -------
@@ -36,8 +42,8 @@ def solve_ridge(
         float32 (train clips, repeats, hidden), on the model's device: the hidden features of each training run as
         predicted from the other movies.
     """
-    scores = start_from_features(model, targets, train_clips, responses.clip_ids, target)
-    return fit_to_scores(model.ridge, scores, responses, train_clips)
+    scores = start_from_features(model, targets, train_clips, responses.clip_ids, settings.target)
+    return fit_to_scores(model.ridge, scores, responses, train_clips, settings)
 
 
 def start_from_features(
@@ -72,7 +78,11 @@ def start_from_features(
 
 
 def fit_to_scores(
-    ridge: RidgePerLag, scores: Tensor, responses: Responses, train_clips: Sequence[str]
+    ridge: RidgePerLag,
+    scores: Tensor,
+    responses: Responses,
+    train_clips: Sequence[str],
+    settings: Pretrain,
 ) -> Tensor:
     """Fit a ridge to given components, which it predicts as deviations from their mean over the clips.
 
@@ -84,6 +94,8 @@ def fit_to_scores(
         Overwritten and no longer trained.
     scores
         float32 (train clips, hidden).
+    settings
+        Uses ``window_tr`` and ``window_weights``.
 
     Returns
     -------
@@ -96,15 +108,22 @@ def fit_to_scores(
         [responses.windows(clips, torch.full_like(clips, repeat)) for repeat in range(responses.repeats)],
         dim=1,
     )
-    movies = [split_clip_id(identity)[0] for identity in train_clips]
-    groups = np.repeat(np.unique(movies, return_inverse=True)[1], responses.repeats)
+    movie = np.unique([split_clip_id(identity)[0] for identity in train_clips], return_inverse=True)[1]
+    groups = np.repeat(movie, responses.repeats)
     scores = scores - scores.mean(dim=0)
-    fit = fit_ridge(
-        windows.flatten(0, 1).flatten(1).to(scores.device),
-        scores.repeat_interleave(responses.repeats, dim=0),
-        groups,
-    )
-    ridge.set_weights(fit.weights)
+    samples = windows.flatten(0, 1).to(scores.device)
+    wanted = scores.repeat_interleave(responses.repeats, dim=0)
+    if settings.window_weights == "kernel":
+        kernel = learn_kernel(windows.mean(dim=1).to(scores.device), scores, movie, settings.window_tr)
+        said = ", ".join(
+            f"{lag:+d}: {weight:g}" for lag, weight in zip(settings.window_tr, kernel.tolist(), strict=True)
+        )
+        logger.info("weights of the volumes of a window: %s", said)
+        fit = fit_ridge(torch.einsum("nlv,l->nv", samples, kernel), wanted, groups)
+        ridge.set_weights((kernel[:, None, None] * fit.weights).flatten(0, 1))
+    else:
+        fit = fit_ridge(samples.flatten(1), wanted, groups)
+        ridge.set_weights(fit.weights)
     ridge.requires_grad_(False)
     share = float((fit.scores * scores.square().sum(dim=0)).sum() / scores.square().sum())
     logger.info("ridge: held-out predictions explain %.1f %% of the features' variance", 100 * share)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -62,13 +63,38 @@ def fit_ridge(features: Tensor, targets: Tensor, groups: np.ndarray) -> RidgeFit
     InputError
         If there are fewer than two groups.
     """
+    dual, fit = solve_dual((features @ features.T).double(), targets, groups)
+    return RidgeFit(features.T @ dual.to(features.dtype), *fit)
+
+
+class Judged(NamedTuple):
+    """What leaving out groups says; as in `RidgeFit`."""
+
+    held_out: Tensor
+    penalties: Tensor
+    scores: Tensor
+
+
+def solve_dual(inner: Tensor, targets: Tensor, groups: np.ndarray) -> tuple[Tensor, Judged]:
+    """`fit_ridge` from inner products: float64 (samples, samples), of the features.
+
+    Returns
+    -------
+    tuple
+        Dual coefficients, float64 (samples, targets), whose product with the transposed features is the weights; and what
+        leaving out groups says.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two groups.
+    """
     members = [torch.from_numpy(np.flatnonzero(groups == group)) for group in np.unique(groups)]
     if len(members) < 2:
         raise InputError(
             "pretrain.ridge closed_form leaves out one training movie at a time and needs at least two beside the "
             "validation movies; set pretrain.ridge to trained"
         )
-    inner = (features @ features.T).double()
     values, vectors = torch.linalg.eigh(inner)
     values = values.clamp(min=0)
     unit = float(values.mean())
@@ -86,8 +112,7 @@ def fit_ridge(features: Tensor, targets: Tensor, groups: np.ndarray) -> RidgeFit
         penalties = torch.where(better, penalty, penalties)
         held_out = torch.where(better, predictions, held_out)
         dual = torch.where(better, coefficients, dual)
-    weights = features.T @ dual.to(features.dtype)
-    return RidgeFit(weights, held_out.float(), penalties.float(), best.float())
+    return dual, Judged(held_out.float(), penalties.float(), best.float())
 
 
 def _residuals(vectors: Tensor, inverse: Tensor, coefficients: Tensor, members: list[Tensor]) -> Tensor:

@@ -21,7 +21,12 @@ class Pretrain(Section):
     window_tr: list[int] = Field(
         [-1, 0, 1],
         min_length=1,
-        description="volumes around the lagged one, one ridge per lag; [0] is the paper",
+        description="volumes around the lagged one that the model reads; [0] is the paper",
+    )
+    window_weights: Literal["free", "kernel"] = Field(
+        "free",
+        description="how the volumes are read: free, by a ridge each; or by one ridge from their weighted sum, the weights"
+        " (a response kernel) learnt with it (closed_form only)",
     )
     target: Literal["video", "frame"] = Field(
         "video", description="CLIP tokens of all frames, or of the middle one"
@@ -75,6 +80,15 @@ class Pretrain(Section):
         wrong = [f"{name}: {value}".lower() for name, value in needed.items() if getattr(self, name) != value]
         if self.released is not None and wrong:
             raise ValueError(f"released weights (released) need {', '.join(wrong)}")
+        return self
+
+    @model_validator(mode="after")
+    def _a_kernel_weighs_the_clips_own_volume(self) -> Pretrain:
+        if self.ridge == "closed_form" and self.window_weights == "kernel" and 0 not in self.window_tr:
+            raise ValueError(
+                f"window_weights kernel relates volumes to the clip's own, which window_tr {self.window_tr} leaves out; "
+                "add 0, or set window_weights to free"
+            )
         return self
 
     @model_validator(mode="after")

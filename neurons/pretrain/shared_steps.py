@@ -114,7 +114,7 @@ def _hidden(
     responses: Responses, scores: torch.Tensor, split: Split, settings: Pretrain, device: torch.device
 ) -> HiddenInputs:
     ridge = RidgePerLag(responses.values.shape[2], len(settings.window_tr), settings.hidden_width).to(device)
-    held_out = fit_to_scores(ridge, scores, responses, split.train)
+    held_out = fit_to_scores(ridge, scores, responses, split.train, settings)
     rows = locate(split.train, responses.clip_ids, "the training responses")
     return HiddenInputs.of_clips(held_out, rows, len(responses.clip_ids), ridge)
 

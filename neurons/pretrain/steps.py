@@ -131,14 +131,14 @@ def fit(
     inputs: WindowInputs | HiddenInputs = WindowInputs(data)
     if start is not None:
         components = start_from_shared(network, start, split.train, settings.target)
-        held_out = fit_to_scores(network.ridge, components, data, split.train).cpu()
+        held_out = fit_to_scores(network.ridge, components, data, split.train, settings).cpu()
     else:
         if settings.standardise_targets:
             mean, scale = targets.token_statistics(train_rows)
             network.token_mean.copy_(mean)
             network.token_scale.copy_(scale)
         if settings.ridge == "closed_form":
-            held_out = solve_ridge(network, data, targets, split.train, settings.target).cpu()
+            held_out = solve_ridge(network, data, targets, split.train, settings).cpu()
     if settings.released is not None:
         start_from(network, Path(settings.released), STARTED, "pretrain.released")
     if held_out is not None:
