@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from neurons.artifacts import locate, split_clip_id
 from neurons.console import logger
 from neurons.pretrain.data import Responses, Targets
-from neurons.pretrain.kernel import learn_kernel
+from neurons.pretrain.kernel import better_of, fit_with_kernel, learn_kernel
 from neurons.pretrain.linear_start import start_linear
 from neurons.pretrain.model import BrainModel, RidgePerLag
 from neurons.pretrain.ridge import fit_ridge, principal_scores
@@ -113,17 +114,16 @@ def fit_to_scores(
     scores = scores - scores.mean(dim=0)
     samples = windows.flatten(0, 1).to(scores.device)
     wanted = scores.repeat_interleave(responses.repeats, dim=0)
-    if settings.window_weights == "kernel":
+    fits = []
+    if settings.window_weights != "kernel":
+        fits.append(fit_ridge(samples.flatten(1), wanted, groups))
+    if settings.window_weights != "free":
         kernel = learn_kernel(windows.mean(dim=1).to(scores.device), scores, movie, settings.window_tr)
-        said = ", ".join(
-            f"{lag:+d}: {weight:g}" for lag, weight in zip(settings.window_tr, kernel.tolist(), strict=True)
-        )
-        logger.info("weights of the volumes of a window: %s", said)
-        fit = fit_ridge(torch.einsum("nlv,l->nv", samples, kernel), wanted, groups)
-        ridge.set_weights((kernel[:, None, None] * fit.weights).flatten(0, 1))
-    else:
-        fit = fit_ridge(samples.flatten(1), wanted, groups)
-        ridge.set_weights(fit.weights)
+        said = zip(settings.window_tr, kernel.tolist(), strict=True)
+        logger.info("weights of the volumes: %s", ", ".join(f"{lag:+d}: {weight:g}" for lag, weight in said))
+        fits.append(fit_with_kernel(samples, wanted, groups, kernel))
+    fit = reduce(better_of, fits)
+    ridge.set_weights(fit.weights)
     ridge.requires_grad_(False)
     share = float((fit.scores * scores.square().sum(dim=0)).sum() / scores.square().sum())
     logger.info("ridge: held-out predictions explain %.1f %% of the features' variance", 100 * share)

@@ -1,20 +1,22 @@
 """One ridge for all volumes of a window: the weights of the volumes, a response kernel, are learnt with it.
 
-A ridge per lag estimates as many weights again for every volume. But what neighbouring volumes add is much the same for all
-vertices: the haemodynamic response smears a scene into the volumes after it, and noise differs between volumes. A sum of the
-volumes with a few weights takes that up: a rank-one map over lags and vertices.
+A ridge per lag estimates as many weights again for every volume. But what neighbouring volumes add is much the same for
+all vertices: the haemodynamic response smears a scene into the volumes after it, and noise differs between volumes. A sum
+of the volumes with a few weights takes that up: a rank-one map over lags and vertices. It cannot tell how a scene changes
+from what it holds, so that each target may be left to whichever map predicts it better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations_with_replacement
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from neurons.pretrain.ridge import solve_dual
+from neurons.pretrain.ridge import RidgeFit, fit_ridge, solve_dual
 
 WEIGHTS = (-0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
 """Candidates for the weight of a volume; the clip's own has 1."""
@@ -69,3 +71,35 @@ def learn_kernel(windows: Tensor, targets: Tensor, groups: np.ndarray, lags: Seq
             others = ((*kernel[:index], weight, *kernel[index + 1 :]) for weight in WEIGHTS)
             kernel = max((kernel, *others), key=explained)
     return torch.tensor(kernel, device=windows.device)
+
+
+def fit_with_kernel(windows: Tensor, targets: Tensor, groups: np.ndarray, kernel: Tensor) -> RidgeFit:
+    """`fit_ridge` from the weighted sum of a window's volumes.
+
+    Parameters
+    ----------
+    windows
+        float32 (samples, lags, V), centred.
+    targets, groups
+        As `fit_ridge` wants them.
+    kernel
+        float32 (lags,).
+
+    Returns
+    -------
+    RidgeFit
+        With the weights of windows that are flattened lag by lag, (lags * V, targets): one map times the kernel.
+    """
+    fit = fit_ridge(torch.einsum("nlv,l->nv", windows, kernel), targets, groups)
+    return replace(fit, weights=(kernel[:, None, None] * fit.weights).flatten(0, 1))
+
+
+def better_of(first: RidgeFit, second: RidgeFit) -> RidgeFit:
+    """Of each target the fit that predicts left-out groups better; the first of equals."""
+    better = second.scores > first.scores
+    return RidgeFit(
+        weights=torch.where(better, second.weights, first.weights),
+        held_out=torch.where(better, second.held_out, first.held_out),
+        penalties=torch.where(better, second.penalties, first.penalties),
+        scores=torch.where(better, second.scores, first.scores),
+    )

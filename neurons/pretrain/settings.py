@@ -23,10 +23,11 @@ class Pretrain(Section):
         min_length=1,
         description="volumes around the lagged one that the model reads; [0] is the paper",
     )
-    window_weights: Literal["free", "kernel"] = Field(
-        "free",
-        description="how the volumes are read: free, by a ridge each; or by one ridge from their weighted sum, the weights"
-        " (a response kernel) learnt with it (closed_form only)",
+    window_weights: Literal["best", "free", "kernel"] = Field(
+        "best",
+        description="how the volumes are read (closed_form only): free, by a ridge each; kernel, by one ridge from their"
+        " weighted sum, the weights learnt with it; best, for each component of the features whichever predicts left-out"
+        " movies better",
     )
     target: Literal["video", "frame"] = Field(
         "video", description="CLIP tokens of all frames, or of the middle one"
@@ -84,10 +85,10 @@ class Pretrain(Section):
 
     @model_validator(mode="after")
     def _a_kernel_weighs_the_clips_own_volume(self) -> Pretrain:
-        if self.ridge == "closed_form" and self.window_weights == "kernel" and 0 not in self.window_tr:
+        if self.ridge == "closed_form" and self.window_weights != "free" and 0 not in self.window_tr:
             raise ValueError(
-                f"window_weights kernel relates volumes to the clip's own, which window_tr {self.window_tr} leaves out; "
-                "add 0, or set window_weights to free"
+                f"window_weights {self.window_weights} relates volumes to the clip's own, which window_tr {self.window_tr} "
+                "leaves out; add 0, or set window_weights to free"
             )
         return self
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from neurons.artifacts import clip_id
 from neurons.pretrain.closed_form import fit_to_scores
 from neurons.pretrain.data import Responses
-from neurons.pretrain.kernel import WEIGHTS, learn_kernel
+from neurons.pretrain.kernel import WEIGHTS, better_of, fit_with_kernel, learn_kernel
 from neurons.pretrain.model import RidgePerLag
 from neurons.pretrain.ridge import fit_ridge
 from neurons.pretrain.settings import Pretrain
@@ -84,8 +84,35 @@ def test_the_ridge_of_a_model_is_one_map_times_the_kernel():
     assert torch.corrcoef(torch.stack([held_out.mean(dim=1).flatten(), wanted.flatten()]))[0, 1] > 0.9
 
 
+def test_each_target_is_left_to_the_map_that_predicts_it_better():
+    """The first target follows a weighted sum of the volumes, the second their change, which no such sum tells."""
+    generator = torch.Generator().manual_seed(5)
+    windows = torch.randn(len(GROUPS), 3, 30, generator=generator)
+    first, second, third = torch.randn(3, 30, generator=generator)
+    targets = torch.stack(
+        [
+            (windows[:, 1] + 0.5 * windows[:, 2]) @ first,
+            windows[:, 1] @ second + windows[:, 2] @ third,
+        ],
+        dim=1,
+    )
+    targets = targets + torch.randn(targets.shape, generator=generator)
+    targets -= targets.mean(dim=0)
+    kernel = torch.tensor([0.0, 1.0, 0.5])
+    free = fit_ridge(windows.flatten(1), targets, GROUPS)
+    weighted = fit_with_kernel(windows, targets, GROUPS, kernel)
+    assert (weighted.scores > free.scores).tolist() == [True, False]
+    both = better_of(free, weighted)
+    for target, chosen in enumerate((weighted, free)):
+        for name in ("weights", "held_out"):
+            assert torch.equal(getattr(both, name)[:, target], getattr(chosen, name)[:, target])
+        assert both.scores[target] == chosen.scores[target]
+        assert both.penalties[target] == chosen.penalties[target]
+
+
 def test_what_a_kernel_needs_is_said():
-    with pytest.raises(ValidationError, match=r"window_tr \[1, 2\] leaves out"):
-        Pretrain(window_tr=[1, 2], window_weights="kernel")
-    assert Pretrain(window_tr=[1, 2], window_weights="kernel", ridge="trained").window_tr == [1, 2]
-    assert Pretrain(window_tr=[1, 2]).window_tr == [1, 2]
+    for weights in ("kernel", "best"):
+        with pytest.raises(ValidationError, match=r"window_tr \[1, 2\] leaves out"):
+            Pretrain(window_tr=[1, 2], window_weights=weights)
+    for allowed in ({"window_weights": "free"}, {"ridge": "trained"}):
+        assert Pretrain(window_tr=[1, 2], **allowed).window_tr == [1, 2]
