@@ -334,13 +334,14 @@ def main(
     few = chosen[:plain_runs]
     seconds, cpu, memory = measured(plain, folder, few)
     print(f"{f'plain, {len(few)} runs':34s} {seconds:8.1f} {cpu:8.1f} {cpu / len(few):14.3f} {memory:11.2f}")
-    for step, length in ((cut_once, movie_s), (cut_by_clip, plain_movie_s)):
+    ways: list[tuple[Callable[[Path, int], None], int]] = [(cut_once, movie_s), (cut_by_clip, plain_movie_s)]
+    for cut_movie, length in ways:
         path = folder / f"movie{length}.mp4"
         write_movie(path, length, size)
-        seconds, cpu, memory = measured(step, path, length)
+        seconds, cpu, memory = measured(cut_movie, path, length)
         print(
-            f"{step.__name__:14s} {size:9s} {length} s of movie: {seconds:.1f} s, {cpu:.1f} CPU s, {length / cpu:.1f} x "
-            f"real time per core, {memory:.2f} GB"
+            f"{cut_movie.__name__:14s} {size:9s} {length} s of movie: {seconds:.1f} s, {cpu:.1f} CPU s, "
+            f"{length / cpu:.1f} x real time per core, {memory:.2f} GB"
         )
     if not keep:
         shutil.rmtree(folder)
