@@ -99,10 +99,11 @@ def train_and_interpret(
     if not heads.exists():
         decouple.fit(
             subject=subject, variant="ours", responses=responses, image_tokens=tokens, text=texts,
-            validation_movies=validation, device="cpu", labels=labels, latents=latents, caption_ids=caption_ids, brain_model=brain,
-            annotation=of("annotate", "annotation.parquet"), frames=of("cut", "frames.safetensors"), concepts=concepts,
-            vae=config.embed.vae, settings=config.decouple, checkpoints=folder / "checkpoints", model=heads,
-            log=folder / "decoupling.tsv", summary=folder / "decoupling.json", picture=folder / "early_look.png",
+            validation_movies=validation, device="cpu", labels=labels, latents=latents, caption_ids=caption_ids,
+            brain_model=brain, annotation=of("annotate", "annotation.parquet"), frames=of("cut", "frames.safetensors"),
+            concepts=concepts, vae=config.embed.vae, settings=config.decouple, checkpoints=folder / "checkpoints",
+            model=heads, log=folder / "decoupling.tsv", summary=folder / "decoupling.json",
+            picture=folder / "early_look.png",
         )  # fmt: skip
     write_table(places, cortex_locations(), provenance("cortex", {}))
     if not (folder / "importance.safetensors").exists():

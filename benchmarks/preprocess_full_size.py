@@ -114,11 +114,10 @@ def hashing(folder: Path, runs: list[tuple[str, int]]) -> None:
 
 
 def writing(folder: Path, runs: list[tuple[str, int]]) -> None:
-    """Write as many bytes as responses have, as often as there are runs."""
+    """Write a new file of as many bytes as responses have for every run."""
     responses = np.ones((CLIPS, atlas.CORTEX), np.float32).data
     for movie, repeat in runs:
         (folder / f"{movie}_{repeat}.bytes").write_bytes(responses)
-        (folder / f"{movie}_{repeat}.bytes").unlink()
 
 
 def each_run(folder: Path, runs: list[tuple[str, int]]) -> None:
@@ -321,6 +320,8 @@ def main(
     for step in (*BOUNDS, each_run, select, align, gather, quality):
         seconds, cpu, memory = measured(step, folder, chosen)
         cpu_s[step.__name__] = cpu
+        for path in folder.glob("*.bytes"):
+            path.unlink()
         print(
             f"{step.__name__:34s} {seconds:8.1f} {cpu:8.1f} {cpu / len(chosen):14.3f} {memory:11.2f}",
             flush=True,
