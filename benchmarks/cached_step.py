@@ -197,7 +197,7 @@ def decouple_objective(
     """The decoupler's tasks with random truth on disk and brain tokens in memory."""
     ids = [clip_id("seg1", i) for i in range(clips)]
     side, concepts = around.mask_size_px, around.concepts
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "masks": np.ones((clips, around.frames, side, side), np.uint8),
         "concepts": np.ones((clips, concepts), np.uint8),
         "key_concept": np.arange(clips) % concepts,
@@ -258,6 +258,7 @@ def measured(
 def frozen_operations(settings: Config, scale: str, stage: str, around: Surroundings) -> float:
     """Floating-point operations per clip of what a naive step computes anew, counted without memory."""
     frozen = Frozen(settings, scale, torch.device("meta"), torch.float32)
+    prepare: Callable[[], None]
     if stage == "pretrain":
         prepare = partial(frozen.images, around.frames)
     else:
@@ -341,6 +342,7 @@ def main(
         folder = Path(name)
         for stage in stages or ["pretrain", "decouple"]:
             size = batches[stage]
+            anew: Callable[[], None] | None
             if stage == "pretrain":
                 weights = torch.bfloat16 if forward_only and scale == "paper" else torch.float32
                 brain = brain_model(settings, around, place, weights)

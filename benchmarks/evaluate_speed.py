@@ -109,12 +109,12 @@ def ours(
     truth: np.ndarray, prediction: np.ndarray, times: np.ndarray, ids: list[str], settings: Evaluate
 ) -> dict[str, float]:
     """All values of both protocols, each with interval and null distribution, by metric."""
-    seen = [
+    true, decoded = (
         Videos(frames, times, **describe_videos(frames, settings, CPU, torch.float32)[0])
         for frames in (truth, prediction)
-    ]
+    )
     drawn = resamples(ids, settings)
-    measures = video_measures(*seen, ids, drawn.permutations, settings)
+    measures = video_measures(true, decoded, ids, drawn.permutations, settings)
     return {measure.name: row(measure, drawn)["value"] for measure in measures}
 
 
@@ -122,9 +122,10 @@ def same_figures(truth: np.ndarray, prediction: np.ndarray, settings: Evaluate) 
     """The figures of the plain procedure, and nothing else, by our functions."""
     seen = [describe_videos(frames, settings, CPU, torch.float32)[0] for frames in (truth, prediction)]
     own = np.arange(len(truth))
-    values = {}
+    values: dict[str, float] = {}
     for scope in ("video", "frame"):
-        standing = own_standing(*(features[f"{scope}_probabilities"] for features in seen), TRUTHS)
+        true, decoded = (features[f"{scope}_probabilities"] for features in seen)
+        standing = own_standing(true, decoded, TRUTHS)
         values |= {f"{scope}_{n}way_gt3": float(standing.success(n).mean()) for n in WAYS}
     values["clip_allpairs"] = float(allpairs_cosine(seen[1]["clip"]).mean())
     values["ssim_columns"] = float(ssim(FORMS["ssim_columns"], truth, prediction, own, own).mean())
@@ -183,15 +184,15 @@ def identifications(clips: int) -> None:
     print(
         f"\nN-way identification alone, {clips} clips, both N, videos and {FRAMES} frames, {TRIALS} draws:\n"
     )
-    video = generator.dirichlet(np.full(VIDEO_CLASSES, 0.3), clips)
-    frame = generator.dirichlet(np.full(FRAME_CLASSES, 0.3), (clips, FRAMES))
-    noisy = [
-        np.sqrt(p * generator.dirichlet(np.full(p.shape[-1], 0.3), p.shape[:-1])) for p in (video, frame)
+    drawn = [
+        generator.dirichlet(np.full(VIDEO_CLASSES, 0.3), clips),
+        generator.dirichlet(np.full(FRAME_CLASSES, 0.3), (clips, FRAMES)),
     ]
-    video, frame, *noisy = (p.astype(np.float32) for p in (video, frame, *noisy))
+    noisy = [np.sqrt(p * generator.dirichlet(np.full(p.shape[-1], 0.3), p.shape[:-1])) for p in drawn]
+    video, frame, noisy_video, noisy_frame = (p.astype(np.float32) for p in (*drawn, *noisy))
     slow = single = pairs = 0.0
     lines = []
-    for name, x, y in zip(("video", "frame"), (video, frame), noisy, strict=True):
+    for name, x, y in zip(("video", "frame"), (video, frame), (noisy_video, noisy_frame), strict=True):
         flat = [p.reshape(-1, p.shape[-1]) for p in (x, y)]
         own_seconds, own = timed(closed_form, *flat)
         all_seconds, everything = timed(of_all_pairs, x, y)

@@ -307,8 +307,8 @@ def give_work(folder: Path, moments: random.Random) -> None:
     for path in (folder / f"results/{NAME}").rglob("*"):
         if path.is_file() and movie in str(path) and "logs" not in path.parts:
             path.unlink()
-    for path in FINAL[:3]:
-        (folder / path).unlink(missing_ok=True)
+    for name in FINAL[:3]:
+        (folder / name).unlink(missing_ok=True)
 
 
 def main(*, faults: int = 100, seed: int = 0) -> None:

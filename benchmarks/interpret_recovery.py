@@ -81,47 +81,44 @@ def train_and_interpret(
 ) -> None:
     """Brain model, heads and the stage `interpret`, from responses and vertex table in `folder`."""
     results = Path("results") / config.study.name
-    common = {"subject": subject, "variant": "ours", "responses": folder / "train.safetensors"}
-    where = {"validation_movies": validation, "device": "cpu"}
+    responses, places = folder / "train.safetensors", folder / "locations.parquet"
 
     def of(stage: str, name: str) -> list[Path]:
         return [results / stage / movie / name for movie in movies]
 
-    tokens = {"image_tokens": of("embed", "image_tokens.safetensors")}
-    truth = {
-        "labels": of("annotate", "labels.safetensors"),
-        "latents": of("embed", "latents.safetensors"),
-        "caption_ids": of("embed", "caption_ids.safetensors"),
-    }
-    text = {"text": of("embed", "text.safetensors")}
-    concepts = results / "embed" / "concepts.safetensors"
+    tokens, texts = of("embed", "image_tokens.safetensors"), of("embed", "text.safetensors")
+    labels, latents = of("annotate", "labels.safetensors"), of("embed", "latents.safetensors")
+    caption_ids, concepts = of("embed", "caption_ids.safetensors"), results / "embed" / "concepts.safetensors"
     brain, heads = folder / "brain.safetensors", folder / "decoupler.safetensors"
     if not brain.exists():
         pretrain.fit(
-            **common, **where, **tokens, **text, settings=config.pretrain, checkpoints=folder / "checkpoints",
+            subject=subject, variant="ours", responses=responses, image_tokens=tokens, text=texts,
+            validation_movies=validation, device="cpu", settings=config.pretrain, checkpoints=folder / "checkpoints",
             model=brain, log=folder / "pretraining.tsv", summary=folder / "pretraining.json",
         )  # fmt: skip
     if not heads.exists():
         decouple.fit(
-            **common, **where, **tokens, **text, **truth, brain_model=brain, annotation=of("annotate", "annotation.parquet"),
-            frames=of("cut", "frames.safetensors"), concepts=concepts, vae=config.embed.vae, settings=config.decouple,
-            checkpoints=folder / "checkpoints", model=heads, log=folder / "decoupling.tsv",
-            summary=folder / "decoupling.json", picture=folder / "early_look.png",
+            subject=subject, variant="ours", responses=responses, image_tokens=tokens, text=texts,
+            validation_movies=validation, device="cpu", labels=labels, latents=latents, caption_ids=caption_ids,
+            brain_model=brain, annotation=of("annotate", "annotation.parquet"), frames=of("cut", "frames.safetensors"),
+            concepts=concepts, vae=config.embed.vae, settings=config.decouple, checkpoints=folder / "checkpoints",
+            model=heads, log=folder / "decoupling.tsv", summary=folder / "decoupling.json",
+            picture=folder / "early_look.png",
         )  # fmt: skip
-    write_table(folder / "locations.parquet", cortex_locations(), provenance("cortex", {}))
-    given = {
-        **common,
-        **where,
-        "vertices": folder / "selection.parquet",
-        "locations": folder / "locations.parquet",
-        "brain_model": brain,
-        "decoupler": heads,
-    }
-    given |= {"concepts": concepts, "settings": config.interpret}
+    write_table(places, cortex_locations(), provenance("cortex", {}))
     if not (folder / "importance.safetensors").exists():
-        importance(**given, **truth, output=folder / "importance.safetensors")
+        importance(
+            subject=subject, variant="ours", responses=responses, validation_movies=validation, device="cpu",
+            vertices=folder / "selection.parquet", locations=places, brain_model=brain, decoupler=heads, concepts=concepts,
+            settings=config.interpret, labels=labels, latents=latents, caption_ids=caption_ids,
+            output=folder / "importance.safetensors",
+        )  # fmt: skip
     if not (folder / "encoding.safetensors").exists():
-        encoding(**given, **tokens, output=folder / "encoding.safetensors")
+        encoding(
+            subject=subject, variant="ours", responses=responses, validation_movies=validation, device="cpu",
+            vertices=folder / "selection.parquet", locations=places, brain_model=brain, decoupler=heads, concepts=concepts,
+            settings=config.interpret, image_tokens=tokens, output=folder / "encoding.safetensors",
+        )  # fmt: skip
     areas(
         importance=folder / "importance.safetensors", encoding=folder / "encoding.safetensors",
         settings=config.interpret, table=folder / "areas.tsv", agreement=folder / "agreement.tsv",
@@ -342,7 +339,7 @@ def noise_responses(config: Config, movies: list[str], count: int, number: int, 
         values[clip] = 0.4 * values[clip - 1] + np.sqrt(1 - 0.4**2) * white[clip]
     made_by = provenance("noise subject", {}, {"number": number})
     facts = {"subject": "noise", "space": "fsLR_91k", "vertex_hash": hash_vertices(vertex)}
-    arrays = {"responses": values.astype(np.float32), "vertex": vertex}
+    arrays: dict[str, np.ndarray] = {"responses": values.astype(np.float32), "vertex": vertex}
     write_tensors(folder / "train.safetensors", arrays, made_by, ids, **facts)
     grayordinate = np.arange(atlas.CORTEX)
     table = pd.DataFrame({"grayordinate": grayordinate, "selected": np.isin(grayordinate, vertex)})

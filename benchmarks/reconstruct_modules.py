@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -93,23 +94,23 @@ SIZES = {"unCLIP": (96, 8), "video U-Net (both)": (32, 8), "SparseCtrl": (32, 8)
 
 def evaluate(name: str, network: Any, size: int, frames: int, device: str, dtype: torch.dtype) -> Tensor:
     """Run a network once, on noise."""
-    options = {"device": device, "dtype": dtype}
+    noise = partial(torch.randn, device=device, dtype=dtype)
     step = torch.tensor(500, device=device)
     if name == "unCLIP":
         return network(
-            torch.randn(1, 4, size, size, **options), step,
-            encoder_hidden_states=torch.randn(1, 256, 1664, **options), class_labels=torch.randn(1, 1024, **options),
+            noise(1, 4, size, size), step,
+            encoder_hidden_states=noise(1, 256, 1664), class_labels=noise(1, 1024),
         ).sample  # fmt: skip
     if name == "autoencoder":
-        return network.decode(torch.randn(1, 4, size, size, **options)).sample
+        return network.decode(noise(1, 4, size, size)).sample
     if name == "text encoder":
         return network(torch.zeros(1, 77, dtype=torch.long, device=device)).last_hidden_state
-    latents = torch.randn(1, 4, frames, size, size, **options)
-    words = torch.randn(frames, 77, 768, **options)
+    latents, words = noise(1, 4, frames, size, size), noise(frames, 77, 768)
     if name == "SparseCtrl":
+        nowhere = torch.zeros(1, 1, frames, size, size, device=device, dtype=dtype)
         return network(
-            latents, step, encoder_hidden_states=words, controlnet_cond=latents,
-            conditioning_mask=torch.zeros(1, 1, frames, size, size, **options), return_dict=False,
+            latents, step, encoder_hidden_states=words, controlnet_cond=latents, conditioning_mask=nowhere,
+            return_dict=False,
         )[1]  # fmt: skip
     return network(latents, step, encoder_hidden_states=words).sample
 

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import yaml
@@ -41,7 +41,7 @@ from neurons.reconstruct.render import Studio
 from neurons.reconstruct.settings import Reconstruct
 from neurons.sections import Model
 
-PAPER = {
+PAPER: dict[str, dict[str, Any]] = {
     "control": {"steps": 38, "guidance": 5.0, "unconditional": "noise", "pixel_range": "mindeye2"},
     "video": {"steps": 25, "guidance": 8.5, "frames": 16, "frame_size_px": 256, "strength": 1.0},
 }
@@ -74,7 +74,7 @@ def save_paper(folder: Path) -> tuple[Reconstruct, Model]:
     CLIPTokenizer.from_pretrained("resources/miniatures/video/tokenizer").save_pretrained(
         folder / "tokenizer"
     )
-    paths = {
+    paths: dict[str, dict[str, Any]] = {
         "control": {"unclip": {"path": str(folder / "unclip")}},
         "video": {
             "base": {"path": str(folder / "video")},

@@ -38,7 +38,7 @@ from neurons.reconstruct.validation import decode_validation, videos_of
 CPU = torch.device("cpu")
 RESAMPLES = 2000
 BLOCK_CLIPS = 4
-LEFT_OUT = {
+LEFT_OUT: dict[str, dict[str, Any]] = {
     "as configured": {},
     "without text": {"prompt_caption": False, "prompt_concepts": False},
     "without control image": {"video": {"control_scale": 0.0}},
@@ -133,6 +133,7 @@ def main(
     studio = Studio(
         own, vae, config.embed, ClipTiming(config.study.clip_s, config.cut.phase), CPU, torch.float32
     )
+    wanted: dict[str, dict[str, Any]]
     wanted = {"as configured": {}, **{text: json.loads(text) for text in settings}} if settings else LEFT_OUT
     print("settings\tmetric\tmean\tdifference\tlow\thigh\tclips")
     base: dict[str, np.ndarray] = {}

@@ -17,6 +17,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -67,7 +68,7 @@ def prepare(folder: Path, table: pd.DataFrame, variants: int) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch()
     table.to_csv(folder / "runs.tsv", sep="\t", index=False)
-    config = {
+    config: dict[str, dict[str, Any]] = {
         "study": {"name": "large", "source": "files", "root": "data", "runs": "runs.tsv"},
         "annotate": {"folder": "data/annotations"},
         "variants": {f"variant{number}": {"pretrain": {"seed": number}} for number in range(variants)},

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -152,7 +153,8 @@ def overlap(chosen: np.ndarray, signal: np.ndarray) -> str:
 def report_alignment(folder: Path, runs: pd.DataFrame) -> None:
     """Lags of runs by their volume count, and what happens to the late one."""
     tables = {split: folder / f"alignment_{split}.tsv" for split in ("train", "test")}
-    for split, path in tables.items():
+    splits: tuple[Literal["train", "test"], ...] = ("train", "test")
+    for split in splits:
         alignment_steps.alignment(
             subject="subject1",
             split=split,
@@ -162,7 +164,7 @@ def report_alignment(folder: Path, runs: pd.DataFrame) -> None:
             selection=folder / "selection.parquet",
             clip_s=2.0,
             settings=Preprocess(),
-            table=path,
+            table=tables[split],
         )
     table = pd.concat(map(read_table, tables.values()), ignore_index=True)
     table = table[table["repeat"].notna()]

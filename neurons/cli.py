@@ -53,6 +53,7 @@ STEPS: dict[str, dict[str, tuple[str, ...]]] = {
         "neurons.annotate.describing_steps": ("describe",),
         "neurons.annotate.masking_steps": ("segment",),
         "neurons.annotate.steps": ("clips",),
+        "neurons.annotate.released_steps": ("released_masks",),
     },
     "embed": {"neurons.embed.steps": ("images", "latents", "captions", "concepts")},
     "pretrain": {

@@ -2,26 +2,38 @@
 
 ``subj0{1,2,3}_{train,test}_fmri.pt``: responses (clips, repeats, vertices), 4,320 x 2 and 1,200 x 10, without vertex ids.
 ``GT_{train,test}_3fps.pt``: frames (clips, 6, 3, 224, 224) in [0, 1]. ``GT_{train,test}_caption.pt``: a caption per clip.
-The NEURONS authors' ``qwen_annotation`` has a caption and tags per clip. Clips are in the order of the movies, 240 each. The
-``.pt`` files are pickles; they are opened with ``weights_only``, which runs no code, and memory-mapped, since the frames
-alone are 15.6 GB.
+The NEURONS authors' ``qwen_annotation`` has a caption and tags per clip (their masks: `neurons.annotate.released_masks`).
+Clips are in the order of the movies, 240 each. The ``.pt`` files are pickles; they are opened with ``weights_only``, which
+runs no code, and memory-mapped, since the frames alone are 15.6 GB. Captions were saved as arrays of NumPy, whose
+constructors are allowed beside those of PyTorch.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
-from neurons.artifacts import InputError
+from neurons.artifacts import InputError, read_table
 from neurons.study import COLUMNS
 
 RANGE_TOLERANCE = 1e-3
+ARRAYS_OF_TEXTS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    np.ndarray,
+    np.dtype,
+    type(np.dtype("U1")),
+    *(
+        (np._core.multiarray._reconstruct, f"numpy.{core}.multiarray._reconstruct")  # type: ignore[attr-defined]
+        for core in ("core", "_core")
+    ),
+]
+"""What a pickled array of texts is made with, by NumPy before and after version 2."""
 ENTRY = ("idx", "caption", "tags")
 """What an entry of a Qwen annotation file has."""
 
@@ -53,9 +65,9 @@ def open_descriptions(path: Path) -> pd.DataFrame:
     Parameters
     ----------
     path
-        A list of captions (NeuroClips' ``GT_*_caption.pt``), or of entries ``{idx, caption, tags}`` (the NEURONS authors'
-        Qwen annotation), in a ``.pt`` or ``.json`` file. ``idx`` counts clips from 0, in any order; ``tags`` are a list, or
-        one text with commas.
+        A list or an array of captions (``GT_*_caption.pt``, ``GT_*_caption_qwen.pt``), or a list of entries
+        ``{idx, caption, tags}`` (the NEURONS authors' Qwen annotation), in a ``.pt`` or ``.json`` file. ``idx`` counts clips
+        from 0, in any order; ``tags`` are a list, or one text with commas.
 
     Returns
     -------
@@ -68,6 +80,8 @@ def open_descriptions(path: Path) -> pd.DataFrame:
         If it holds anything else, captions are empty, or clips are missing or described twice.
     """
     content = _read_json(path) if path.suffix == ".json" else _load(path, mmap=False)
+    if isinstance(content, np.ndarray):
+        content = content.tolist()
     entries = list(content) if isinstance(content, list | tuple) else []
     if entries and all(isinstance(entry, str) for entry in entries):
         table = pd.DataFrame({"idx": range(len(entries)), "caption": entries, "tags": ""})
@@ -118,7 +132,8 @@ def _load(path: Path, mmap: bool) -> object:
     if not path.is_file():
         raise InputError(f"{path} does not exist; fetch it from the data set gongzx/cc2017_dataset")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        with torch.serialization.safe_globals(ARRAYS_OF_TEXTS):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except UnpicklingError as error:
         raise InputError(
             f"{path} is not opened: it asks for more than plain tensors, which could run code ({error}). Save its tensor "
@@ -185,6 +200,22 @@ def frames_of(array: torch.Tensor, first: int, count: int, size_px: int, path: P
             f"{path}: values of clips {first} to {first + count - 1} span {low:g} to {high:g}, not 0 to 1"
         )
     return (pictures.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 1, 3, 4, 2).numpy()
+
+
+def movies_of(runs: Path, split: str) -> list[tuple[str, int, int]]:
+    """Movies of a split in a run table of released arrays: name, row of the first clip, number of clips.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    table = read_table(runs, ["split", "movie", "first_clip", "clips"])
+    movies = table[table["split"] == split].drop_duplicates("movie")
+    if movies.empty:
+        raise InputError(f"{runs} has no movies of the split {split}")
+    columns = (movies[name].tolist() for name in ("movie", "first_clip", "clips"))
+    return [(str(movie), int(first), int(clips)) for movie, first, clips in zip(*columns, strict=True)]
 
 
 def run_table(root: Path, subjects: Sequence[str], movies: Mapping[str, Sequence[str]]) -> pd.DataFrame:

@@ -117,7 +117,7 @@ def run(tmp_path_factory) -> tuple[Path, int]:
     image = dense_series(np.zeros((2, atlas.GRAYORDINATES), np.float32), 2.0)
     path = tmp_path_factory.mktemp("run") / "a.dtseries.nii"
     nibabel.save(image, path)
-    assert open_run(path).courses().shape == (atlas.CORTEX, 2), "the whole file can be read"
+    assert open_run(path).series().shape == (2, atlas.CORTEX), "the whole file can be read"
     return path, int(nibabel.load(path).dataobj.offset)
 
 
@@ -131,7 +131,7 @@ def test_cifti_headers_with_changed_bytes(tmp_path, run, changes, keep, reach):
     path = tmp_path / "a.dtseries.nii"
     path.write_bytes(content[: int(keep * len(content))])
     with contextlib.suppress(InputError):
-        open_run(path).courses()
+        open_run(path).series()
 
 
 VIEW = ClipView("m:0", 0.0, 2.0, np.array([0.5, 1.5]), 1 / 30, np.zeros((2, 8, 8, 3), np.uint8))

@@ -1,8 +1,10 @@
 """Released descriptions of clips: what is read, and what is refused."""
 
 import json
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -62,3 +64,27 @@ def test_files_that_are_missing_or_no_json(tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_text("[{")
     with pytest.raises(InputError, match="is not JSON"):
         open_descriptions(tmp_path / "broken.json")
+
+
+def test_arrays_of_texts_as_numpy_saves_them(tmp_path: Path) -> None:
+    """So the captions were released."""
+    table = open_descriptions(write(tmp_path / "captions.pt", np.array(["one", "a longer two"])))
+    assert table["caption"].tolist() == ["one", "a longer two"]
+
+
+def test_arrays_that_numpy_saved_before_its_second_version(tmp_path: Path) -> None:
+    path, old = write(tmp_path / "captions.pt", np.array(["one", "two"])), tmp_path / "old.pt"
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(old, "w") as target:
+        for info in source.infolist():
+            target.writestr(
+                info, source.read(info).replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+            )
+    assert b"numpy.core.multiarray" in old.read_bytes()
+    assert open_descriptions(old)["caption"].tolist() == ["one", "two"]
+
+
+def test_arrays_of_numbers_and_code_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not opened"):
+        open_descriptions(write(tmp_path / "numbers.pt", np.arange(3.0)))
+    with pytest.raises(InputError, match="could run code"):
+        open_descriptions(write(tmp_path / "code.pt", [Path("a")]))

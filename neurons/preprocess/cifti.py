@@ -10,7 +10,7 @@ from xml.parsers.expat import ExpatError
 import nibabel
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
-from nibabel.cifti2 import Cifti2Header, Cifti2HeaderError, Cifti2MatrixIndicesMap
+from nibabel.cifti2 import Cifti2HeaderError
 from nibabel.filebasedimages import ImageFileError
 from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.spatialimages import HeaderDataError
@@ -18,14 +18,24 @@ from nibabel.wrapstruct import WrapStructError
 
 from neurons.artifacts import InputError
 from neurons.preprocess import atlas
+from neurons.preprocess.cifti_header import (
+    SPACE,
+    TIME,
+    UNREADABLE_XML,
+    BrainModel,
+    Series,
+    axes,
+    brain_models,
+    kind,
+    series,
+)
 
-TIME, SPACE = "CIFTI_INDEX_TYPE_SERIES", "CIFTI_INDEX_TYPE_BRAIN_MODELS"
 HEMISPHERES = (
     ("CIFTI_STRUCTURE_CORTEX_LEFT", atlas.LEFT),
     ("CIFTI_STRUCTURE_CORTEX_RIGHT", atlas.RIGHT),
 )
-HEADER_ERRORS = (ImageFileError, HeaderDataError, WrapStructError, Cifti2HeaderError, ExpatError)
-UNREADABLE = (*HEADER_ERRORS, OSError, EOFError, ValueError, KeyError)
+HEADER_ERRORS = (ImageFileError, HeaderDataError, WrapStructError)
+UNREADABLE = (*HEADER_ERRORS, *UNREADABLE_XML, OSError, EOFError)
 SHOWN = 5
 CIFTI = 32
 """Code of the NIfTI extension that holds a CIFTI header."""
@@ -33,7 +43,7 @@ CIFTI = 32
 
 @dataclass(frozen=True)
 class BoldRun:
-    """A run whose header has been checked; the time courses are read on demand.
+    """A run whose header has been checked; the time series are read on demand.
 
     Attributes
     ----------
@@ -48,28 +58,30 @@ class BoldRun:
     volumes: int
     repetition_time_s: float
 
-    def courses(self) -> np.ndarray:
-        """Time courses of the cortex, left then right: float32, (59412 vertices, volumes), in the order on disk.
+    def series(self) -> np.ndarray:
+        """The time series of the cortex, left then right: float32, (volumes, 59412 vertices), as on disk.
 
-        Takes 4 bytes per value beside the memory-mapped file: 58 MB for 245 volumes.
+        Memory-mapped if the file holds float32 (as fMRIPrep and the Connectome Workbench write) and is not compressed; else
+        read as a whole, 89 MB for 245 volumes.
 
         Raises
         ------
         InputError
-            If values are NaN or infinite.
+            If the file breaks off, or values are NaN or infinite.
         """
         try:
-            courses = np.array(self.dataobj[:, : atlas.CORTEX].T, dtype=np.float32, order="C")
+            measured = np.asarray(self.dataobj, dtype=np.float32)[:, : atlas.CORTEX]
         except UNREADABLE as error:
             raise _unreadable(self.path, error) from error
-        broken = np.flatnonzero(~np.isfinite(courses).all(axis=1))
-        if len(broken):
-            values = int((~np.isfinite(courses[broken])).sum())
+        finite = np.isfinite(measured)
+        if not finite.all():
+            broken = np.flatnonzero(~finite.all(axis=0))
+            values = int((~finite).sum())
             raise InputError(
                 f"{self.path}: {values} values in {len(broken)} cortical vertices are NaN or infinite; the first vertices "
                 f"(grayordinates) are {broken[:SHOWN].tolist()}. Convert or download the file again, or leave the run out."
             )
-        return courses
+        return measured
 
 
 def open_run(path: Path) -> BoldRun:
@@ -87,45 +99,49 @@ def open_run(path: Path) -> BoldRun:
     dataobj, header = _open(path)
     _check_size(path, dataobj)
     try:
-        time, space = (header.get_index_map(axis) for axis in (0, 1))
+        first, second = axes(header)
+        _check_kinds(path, kind(first), kind(second))
+        time, space = series(first), brain_models(second)
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
-    _check_axes(path, time, space)
+    _check_time(path, time)
     _check_grayordinates(path, space)
-    step_s = float(time.series_step) * 10.0 ** int(time.series_exponent)
-    return BoldRun(path, dataobj, int(time.number_of_series_points), step_s)
+    if dataobj.shape != (time.points, atlas.GRAYORDINATES):
+        raise InputError(
+            f"{path} contradicts itself: it holds {' x '.join(map(str, dataobj.shape))} values, its axes describe "
+            f"{time.points} x {atlas.GRAYORDINATES}. Convert or download it again."
+        )
+    return BoldRun(path, dataobj, time.points, time.step)
 
 
-def _open(path: Path) -> tuple[ArrayProxy, Cifti2Header]:
+def _open(path: Path) -> tuple[ArrayProxy, bytes]:
     """The values, (volumes, grayordinates), and the CIFTI header.
 
-    A CIFTI-2 file is a NIfTI-2 file whose extension describes the axes. Read as such, since `nibabel.load` copies and
-    analyses the axes besides, which takes three times as long.
+    A CIFTI-2 file is a NIfTI-2 file whose extension describes the axes, and is read as such.
     """
     try:
         with LoggingOutputSuppressor():  # a CIFTI file has no voxels, whose sizes nibabel misses
             image = nibabel.Nifti2Image.from_filename(path)
-        found = [part for part in image.header.extensions if part.get_code() == CIFTI]
-        header = found[0].get_content() if found else None
+        found = [part.content for part in image.header.extensions if part.get_code() == CIFTI]
     except HEADER_ERRORS:
-        image, header = None, None
+        found = []
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
-    if image is None or not isinstance(header, Cifti2Header):
+    if not found:
         raise _no_cifti(path)
     try:
-        return image.dataobj.reshape(image.shape[4:]), header
+        return image.dataobj.reshape(image.shape[4:]), found[0]
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 
 def _no_cifti(path: Path) -> InputError:
     try:
-        kind = type(nibabel.load(path)).__name__
-    except UNREADABLE as error:
+        found = type(nibabel.load(path)).__name__
+    except (*UNREADABLE, Cifti2HeaderError, ExpatError) as error:
         return _unreadable(path, error)
     return InputError(
-        f"{path} is a {kind}, not a CIFTI-2 file. A dense time series (.dtseries.nii) on the fs_LR 32k "
+        f"{path} is a {found}, not a CIFTI-2 file. A dense time series (.dtseries.nii) on the fs_LR 32k "
         "cortex is expected, such as fMRIPrep writes with --cifti-output 91k."
     )
 
@@ -149,8 +165,7 @@ def _check_size(path: Path, stored: ArrayProxy) -> None:
         )
 
 
-def _check_axes(path: Path, time: Cifti2MatrixIndicesMap, space: Cifti2MatrixIndicesMap) -> None:
-    kinds = tuple(axis.indices_map_to_data_type for axis in (time, space))
+def _check_kinds(path: Path, *kinds: str) -> None:
     if kinds == (SPACE, TIME):
         raise InputError(
             f"{path} is transposed: volumes must be on its first axis, grayordinates on the second"
@@ -159,26 +174,28 @@ def _check_axes(path: Path, time: Cifti2MatrixIndicesMap, space: Cifti2MatrixInd
         raise InputError(
             f"{path} is no dense time series: its axes are {' x '.join(kinds)}, expected {TIME} x {SPACE}"
         )
-    if time.series_unit != "SECOND":
-        raise InputError(f"{path}: the series axis counts in {time.series_unit}, expected SECOND")
 
 
-def _check_grayordinates(path: Path, space: Cifti2MatrixIndicesMap) -> None:
-    models = list(space.brain_models)
-    total = sum(model.index_count for model in models)
+def _check_time(path: Path, time: Series) -> None:
+    if time.unit != "SECOND":
+        raise InputError(f"{path}: the series axis counts in {time.unit}, expected SECOND")
+
+
+def _check_grayordinates(path: Path, models: list[BrainModel]) -> None:
+    total = sum(model.count for model in models)
     problems = []
     if total != atlas.GRAYORDINATES:
         problems.append(f"{total} grayordinates, expected {atlas.GRAYORDINATES}")
     for position, (structure, where) in enumerate(HEMISPHERES):
         model = models[position] if position < len(models) else None
-        name = model.brain_structure if model else "nothing"
+        name = model.structure if model else "nothing"
         count = where.stop - where.start
         if model is None or name != structure:
             problems.append(f"brain model {position + 1} is {name}, expected {structure}")
-        elif (model.index_offset, model.index_count) != (where.start, count):
-            found = f"{model.index_count} vertices from {model.index_offset}"
+        elif (model.first, model.count) != (where.start, count):
+            found = f"{model.count} vertices from {model.first}"
             problems.append(f"{structure} has {found}, expected {count} from {where.start}")
-        elif not np.array_equal(model.vertex_indices, atlas.mesh_vertices()[position]):
+        elif not np.array_equal(model.vertices, atlas.mesh_vertices()[position]):
             problems.append(f"{structure} lists other mesh vertices than fs_LR 32k without its medial wall")
     if problems:
         raise InputError(

@@ -62,16 +62,14 @@ def framewise_displacement(path: Path) -> float | None:
     return float(pd.to_numeric(table["framewise_displacement"], errors="coerce").mean())
 
 
-def regress_out(courses: np.ndarray, confounds: np.ndarray, order: int) -> None:
-    """Remove what confounds explain beyond slow drifts, by least squares, **in place**; the mean stays.
+def confound_basis(confounds: np.ndarray, order: int) -> np.ndarray:
+    """What confounds vary in beyond slow drifts, as orthonormal courses; float64 (volumes, at most columns).
 
-    Confounds and a polynomial of `order` are fitted together, and the confounds' part is removed (Lindquist et al. 2019: one
+    Removing these removes what confounds explain when they and a polynomial are fitted together (Lindquist et al. 2019: one
     after the other would bring drifts back).
 
     Parameters
     ----------
-    courses
-        float32 (vertices, volumes).
     confounds
         float64 (volumes, columns); columns that are constant or depend on others add nothing.
     order
@@ -82,7 +80,7 @@ def regress_out(courses: np.ndarray, confounds: np.ndarray, order: int) -> None:
     InputError
         If fewer than two degrees of freedom would remain.
     """
-    volumes = courses.shape[1]
+    volumes = len(confounds)
     drifts = polynomial_basis(volumes, order)
     centred = confounds - confounds.mean(axis=0)
     scale = np.linalg.norm(centred, axis=0)
@@ -96,6 +94,19 @@ def regress_out(courses: np.ndarray, confounds: np.ndarray, order: int) -> None:
             f"{basis.shape[1]} confounds and a polynomial of order {order} leave nothing of {volumes} volumes; name fewer "
             "columns in preprocess.confounds"
         )
+    return basis
+
+
+def remove_confounds(courses: np.ndarray, basis: np.ndarray) -> None:
+    """Remove from time courses what confounds explain, by least squares, **in place**; the mean stays.
+
+    Parameters
+    ----------
+    courses
+        float32 (vertices, volumes).
+    basis
+        From `confound_basis`.
+    """
     fitted = basis.astype(np.float32)
     mean = courses.mean(axis=1, dtype=np.float64).astype(np.float32)
     courses -= mean[:, None]  # first, so that large intensities cost no precision

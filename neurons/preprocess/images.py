@@ -1,4 +1,4 @@
-"""Reading NIfTI volumes: images on one grid, and a run as time courses of chosen voxels."""
+"""Reading NIfTI volumes: images on one grid, and a run as time series of chosen voxels."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def check_same_grid(
 
 @dataclass(frozen=True)
 class VolumeRun:
-    """A volumetric run whose header has been checked; its values are read by `courses`."""
+    """A volumetric run whose header has been checked; its values are read by `series`."""
 
     path: Path
     image: nibabel.Nifti1Image
@@ -97,28 +97,28 @@ class VolumeRun:
     volumes: int
     repetition_time_s: float
 
-    def courses(self) -> np.ndarray:
-        """Time courses of the voxels: float32 (voxels, volumes). One volume is held at a time beside them.
+    def series(self) -> np.ndarray:
+        """The time series of the voxels: float32 (volumes, voxels). One volume is held at a time beside them.
 
         Raises
         ------
         InputError
             If the file breaks off, or values are NaN or infinite.
         """
-        courses = np.empty((len(self.voxels), self.volumes), np.float32)
+        series = np.empty((self.volumes, len(self.voxels)), np.float32)
         place = tuple(self.voxels.T)
         try:
             for volume in range(self.volumes):
-                courses[:, volume] = np.asarray(self.image.dataobj[..., volume])[place]
+                series[volume] = np.asarray(self.image.dataobj[..., volume])[place]
         except UNREADABLE as error:
             raise unreadable(self.path, error) from error
-        broken = np.flatnonzero(~np.isfinite(courses).all(axis=1))
+        broken = np.flatnonzero(~np.isfinite(series).all(axis=0))
         if len(broken):
             raise InputError(
                 f"{self.path}: {len(broken)} voxels of the mask hold NaN or infinite values; the first (i, j, k) are "
                 f"{self.voxels[broken[:SHOWN]].tolist()}. Make the mask smaller, or convert the run again."
             )
-        return courses
+        return series
 
 
 def open_volume_run(path: Path, locations: pd.DataFrame) -> VolumeRun:

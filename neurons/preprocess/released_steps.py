@@ -19,7 +19,7 @@ from neurons.artifacts import (
 )
 from neurons.console import logger
 from neurons.preprocess.locations import unknown_locations
-from neurons.released import open_array, open_descriptions, responses_of
+from neurons.released import movies_of, open_array, open_descriptions, responses_of
 
 SPACE = "unknown"
 STANDARDISED = (0.5, 2.0)
@@ -117,7 +117,8 @@ def released_captions(*, array: Path, runs: Path, folder: Path, split: str, clip
     Parameters
     ----------
     array
-        ``GT_train_caption.pt`` or ``GT_test_caption.pt``, or a file of ``qwen_annotation`` (``.pt`` or ``.json``).
+        ``GT_train_caption.pt`` or ``GT_test_caption.pt``, or a file of ``qwen_annotation`` (``.pt`` or ``.json``;
+        ``qwen_train_caption_tag.json`` of the NEURONS repository has tags).
     runs
         Run table of the released arrays (says which clips are whose).
     folder
@@ -128,16 +129,15 @@ def released_captions(*, array: Path, runs: Path, folder: Path, split: str, clip
         Length of a clip, in s.
     """
     described = open_descriptions(array)
-    table = read_table(runs, ["split", "movie", "first_clip", "clips"])
-    movies = table[table["split"] == split].drop_duplicates("movie")
-    if movies.empty or int(movies["clips"].sum()) != len(described):
+    movies = movies_of(runs, split)
+    clips = sum(count for _, _, count in movies)
+    if clips != len(described):
         raise InputError(
-            f"{array} has {len(described)} captions; the {split} movies of {runs} have {int(movies['clips'].sum())} clips"
+            f"{array} has {len(described)} captions; the {split} movies of {runs} have {clips} clips"
         )
-    for row in movies.itertuples():
-        first, count = int(str(row.first_clip)), int(str(row.clips))
+    for movie, first, count in movies:
         starts = np.arange(count) * clip_s
         own = described.iloc[first : first + count].reset_index(drop=True)
         rows = pd.concat([pd.DataFrame({"start_s": starts, "end_s": starts + clip_s}), own], axis=1)
         made_by = provenance("preprocess released_captions", {"captions": array})
-        write_table(folder / f"{row.movie}_captions.tsv", rows, made_by)
+        write_table(folder / f"{movie}_captions.tsv", rows, made_by)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from neurons.artifacts import InputError
@@ -16,8 +18,9 @@ ROBUST_SD = 1.4826
 """SD of a normal distribution, in median absolute deviations."""
 
 
+@cache
 def polynomial_basis(volumes: int, order: int) -> np.ndarray:
-    """Orthonormal basis of the polynomials up to `order` on equally spaced volumes; float64, (volumes, order + 1).
+    """Orthonormal basis of the polynomials up to `order` on equally spaced volumes; read-only float64, (volumes, order + 1).
 
     Raises
     ------
@@ -31,13 +34,14 @@ def polynomial_basis(volumes: int, order: int) -> np.ndarray:
         )
     powers = np.polynomial.legendre.legvander(np.linspace(-1, 1, volumes), order)
     basis, _ = np.linalg.qr(powers)
-    return basis
+    basis.flags.writeable = False
+    return np.asarray(basis)
 
 
 def standardise(courses: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Remove a polynomial from each time course and divide by the sample SD (n - 1), **in place**.
 
-    Needs as much memory again as `courses` (a run of the real study: 57 MB) for the fitted polynomials.
+    Needs as much memory again as `courses` for the fitted polynomials.
 
     Parameters
     ----------

@@ -20,13 +20,14 @@ from neurons.console import logger
 from neurons.preprocess import gathering
 from neurons.preprocess.alignment_steps import refuse_misaligned
 from neurons.preprocess.cifti import BoldRun, open_run
-from neurons.preprocess.confounds import framewise_displacement, read_confounds, regress_out
+from neurons.preprocess.confounds import confound_basis, framewise_displacement, read_confounds
 from neurons.preprocess.images import VolumeRun, open_volume_run
 from neurons.preprocess.locations import VOXEL_COLUMNS, cortex_locations, voxel_locations
+from neurons.preprocess.responses import clip_responses
 from neurons.preprocess.runs import Run, by_movie
 from neurons.preprocess.settings import Preprocess, Volume
-from neurons.preprocess.standardise import faint, spikes, standardise
-from neurons.preprocess.timing import Timing, clip_courses, clip_weights
+from neurons.preprocess.standardise import faint
+from neurons.preprocess.timing import Timing, clip_weights
 
 LARGE_MOVEMENT_MM = 0.5
 SPIKE_VOLUME = 0.01
@@ -76,7 +77,8 @@ def run(
 
     Regress out confounds if the settings name any, take the signal of each clip (volume j answers clip j, where clips and
     volumes are equally long), remove a polynomial per vertex, divide by the sample SD. Constant vertices are marked not
-    valid and stored as 0; they are never selected. Memory: about 4 times the cortical time series (0.25 GB for 245 volumes).
+    valid and stored as 0; they are never selected. Memory: the responses (57 MB for 240 clips) beside the file, which is
+    memory-mapped where its format allows.
 
     Parameters
     ----------
@@ -119,7 +121,7 @@ def run(
             bold_run.repetition_time_s,
             repetition_time_s,
         )
-    measured = bold_run.courses()
+    unwanted = None
     if settings.confounds:
         if confounds is None:
             raise InputError(
@@ -127,11 +129,10 @@ def run(
                 "`confounds`)"
             )
         table = read_confounds(confounds, settings.confounds, bold_run.volumes)
-        regress_out(measured, table, settings.detrend_order)
-    courses = clip_courses(measured, weights)
-    valid, tsnr, sd = standardise(courses, settings.detrend_order)
-    spiking, weak = spikes(courses), faint(sd, valid)
-    spike_clips = np.flatnonzero(spiking.mean(axis=0) > SPIKE_VOLUME).tolist()
+        unwanted = confound_basis(table, settings.detrend_order)
+    made = clip_responses(bold_run.series(), weights, settings.detrend_order, unwanted)
+    valid, tsnr, weak = made.valid, made.tsnr, faint(made.sd, made.valid)
+    spike_clips = np.flatnonzero(made.spiking > SPIKE_VOLUME * len(valid)).tolist()
     if not valid.all():
         logger.warning("run %s: %d vertices are constant and will not be used", name, (~valid).sum())
     if weak.any():
@@ -157,7 +158,7 @@ def run(
         "tsnr": float(np.median(tsnr[valid])) if valid.any() else 0.0,
         "constant": int((~valid).sum()),
         "faint": int(weak.sum()),
-        "spikes": int(spiking.sum()),
+        "spikes": int(made.spiking.sum()),
         "framewise_displacement_mm": moved_mm,
         "spike_clips": spike_clips,
     }
@@ -172,7 +173,7 @@ def run(
     made_by = provenance("preprocess run", inputs, parameters)
     write_tensors(
         responses,
-        {"responses": courses.T, "valid": valid, "tsnr": tsnr},
+        {"responses": made.responses, "valid": valid, "tsnr": tsnr},
         made_by,
         clip_ids=identities,
         subject=subject,

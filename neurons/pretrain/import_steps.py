@@ -7,16 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 from transformers import AutoTokenizer
 
 from neurons.artifacts import InputError, Provenance, TensorFile, provenance, write_json, write_tensors
 from neurons.console import logger
 from neurons.loading import load_pretrained
-from neurons.published.convert import Converted, convert
+from neurons.published.convert import TEXT_PROJECTION, Converted, convert
 from neurons.published.decoupler import CLIP_END
 from neurons.published.keys import shown
 from neurons.published.store import arrays, read_checkpoint, save_published
+from neurons.published.text_projection import text_projection
 from neurons.sections import Model
+
+LAST_PROJECTOR = "projector.8.bias"
+"""Its length is the number of channels of image tokens."""
 
 
 def import_checkpoint(
@@ -25,6 +30,7 @@ def import_checkpoint(
     output: Path,
     responses: Path | None = None,
     tokenizer: Model | None = None,
+    projection: Path | None = None,
     mask_size_px: int = 224,
     frame_size_px: int = 224,
 ) -> None:
@@ -46,6 +52,9 @@ def import_checkpoint(
         model is bound to them.
     tokenizer
         CLIP's tokenizer, in whose vocabulary the released describer writes (the folder of `embed.clip`).
+    projection
+        Released projection of image tokens to text (``coco_tokens_avg_proj.pth``), which MindEye2's checkpoint lacks: it
+        becomes part of the start.
     mask_size_px
         Height and width that masks are brought to.
     frame_size_px
@@ -61,18 +70,31 @@ def import_checkpoint(
         raise InputError(f"frames of {frame_size_px} px have no latents of an eighth of their size")
     state = read_checkpoint(checkpoint)
     converted = convert(state, mask_size_px, frame_size_px // 8)
-    inputs = {"checkpoint": checkpoint} | ({"responses": responses} if responses else {})
+    start, absent = converted.start, converted.absent
+    if projection is not None:
+        start |= _projection(projection, converted)
+        absent = tuple(part for part in absent if part != TEXT_PROJECTION)
+    given = {"checkpoint": checkpoint, "responses": responses, "projection": projection}
+    inputs = {role: path for role, path in given.items() if path is not None}
     made_by = provenance(
         "pretrain import-checkpoint", inputs, {"mask_size_px": mask_size_px, "frame_size_px": frame_size_px}
     )
     output.mkdir(parents=True, exist_ok=True)
     if responses is None or converted.decoupler is None:
         path = output / "start.safetensors"
-        write_tensors(path, arrays(converted.start), made_by, kind=converted.translation.kind)
+        write_tensors(path, arrays(start), made_by, kind=converted.translation.kind)
         files = [path]
     else:
         files = _write_models(output, converted, responses, tokenizer, made_by)
-    _report(output / "import.json", converted, len(state), files, made_by)
+    _report(output / "import.json", converted, absent, len(state), files, made_by)
+
+
+def _projection(path: Path, converted: Converted) -> dict[str, Tensor]:
+    if TEXT_PROJECTION not in converted.absent:
+        raise InputError(
+            f"the checkpoint ({converted.translation.kind}) has its own text projection; leave out {path}"
+        )
+    return text_projection(path, len(converted.translation.brain[LAST_PROJECTOR]))
 
 
 def _write_models(
@@ -132,7 +154,14 @@ def _clip_tokenizer(reference: Model) -> str:
     return tokenizer.backend_tokenizer.to_str()
 
 
-def _report(path: Path, converted: Converted, count: int, files: list[Path], made_by: Provenance) -> None:
+def _report(
+    path: Path,
+    converted: Converted,
+    absent: tuple[str, ...],
+    count: int,
+    files: list[Path],
+    made_by: Provenance,
+) -> None:
     left_out = converted.translation.left_out
     unused = sum(len(keys) for keys in left_out.values())
     content = {
@@ -140,14 +169,14 @@ def _report(path: Path, converted: Converted, count: int, files: list[Path], mad
         "weights": count,
         "mapped": count - unused,
         "left out": {reason: sorted(keys) for reason, keys in left_out.items()},
-        "not in this kind of checkpoint": list(converted.absent),
+        "not in this kind of checkpoint": list(absent),
         "written": [file.name for file in files],
     }
     write_json(path, content, made_by)
     logger.info("%s: %d of %d weights mapped", content["checkpoint"], count - unused, count)
     for reason, keys in left_out.items():
         logger.info("left out %d: %s (%s)", len(keys), reason, shown(sorted(keys)))
-    if converted.absent:
-        logger.info("not in this kind of checkpoint: %s", ", ".join(converted.absent))
+    if absent:
+        logger.info("not in this kind of checkpoint: %s", ", ".join(absent))
     for file in files:
         logger.info("written: %s", file)

@@ -21,6 +21,7 @@ LEVELS = "diffusion_prior.noise_scheduler.betas"
 TIED, EMBEDDING = (f"description.language_model.{name}.weight" for name in ("lm_head", "transformer.wte"))
 PRIOR_PREFIX = "prior."
 RIDGE = "ridge."
+TEXT_PROJECTION = "text projection"
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def convert(state: Mapping[str, Tensor], mask_size_px: int, latent_size: int) ->
         _check_backbone(translation)
     if translation.kind == "MindEye2":
         _check_prior(state, translation)
-        return Converted(translation, None, None, ("motion projection", "text projection", "task heads"))
+        return Converted(translation, None, None, ("motion projection", TEXT_PROJECTION, "task heads"))
     if translation.kind == "NEURONS, first stage":
         return Converted(translation, None, None, ("motion projection", "prior", "task heads"))
     levels = _check_tables(state, translation)

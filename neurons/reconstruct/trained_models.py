@@ -11,7 +11,7 @@ import numpy as np
 from neurons.artifacts import InputError, TensorFile, hash_vertices, read_table
 from neurons.config import Config
 from neurons.preprocess.cifti import BoldRun, open_run
-from neurons.preprocess.confounds import read_confounds, regress_out
+from neurons.preprocess.confounds import confound_basis, read_confounds, remove_confounds
 from neurons.preprocess.images import VolumeRun, open_volume_run
 from neurons.preprocess.locations import VOXEL_COLUMNS
 from neurons.pretrain.store import check_vertices
@@ -105,7 +105,7 @@ def clean_courses(run: BoldRun | VolumeRun, confounds: Path | None, config: Conf
     InputError
         If the study regresses out confounds and no table was given.
     """
-    courses = run.courses()
+    courses = np.ascontiguousarray(run.series().T)
     names, order = config.preprocess.confounds, config.preprocess.detrend_order
     if not names:
         return courses
@@ -113,7 +113,7 @@ def clean_courses(run: BoldRun | VolumeRun, confounds: Path | None, config: Conf
         raise InputError(
             f"the study regresses out {', '.join(names)} (preprocess.confounds): give the run's table, --confounds"
         )
-    regress_out(courses, read_confounds(confounds, names, run.volumes), order)
+    remove_confounds(courses, confound_basis(read_confounds(confounds, names, run.volumes), order))
     return courses
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ScalarAxis, SeriesAxis
 from neurons.artifacts import InputError
 from neurons.preprocess import atlas
 from neurons.preprocess.cifti import open_run
+from neurons.preprocess.cifti_header import Series, axes, brain_models, series
 
 WriteRun = Callable[..., Path]
 
@@ -25,7 +27,7 @@ def data() -> np.ndarray:
 def test_reads_the_cortex_in_order(tmp_path: Path, write_run: WriteRun, data: np.ndarray) -> None:
     run = open_run(write_run(tmp_path / "run.dtseries.nii", data))
     assert (run.volumes, run.repetition_time_s) == (3, 2.0)
-    np.testing.assert_array_equal(run.courses(), data.T)
+    np.testing.assert_array_equal(run.series(), data)
 
 
 def test_exponent_of_the_series_step(tmp_path: Path, write_run: WriteRun, data: np.ndarray) -> None:
@@ -34,6 +36,42 @@ def test_exponent_of_the_series_step(tmp_path: Path, write_run: WriteRun, data: 
     axis.series_step, axis.series_exponent = 2000, -3
     nibabel.save(image, tmp_path / "milliseconds.dtseries.nii")
     assert open_run(tmp_path / "milliseconds.dtseries.nii").repetition_time_s == pytest.approx(2.0)
+
+
+def test_axes_that_do_not_fit_the_values(tmp_path: Path, write_run: WriteRun, data: np.ndarray) -> None:
+    path = write_run(tmp_path / "run.dtseries.nii", data)
+    path.write_bytes(path.read_bytes().replace(b'NumberOfSeriesPoints="3"', b'NumberOfSeriesPoints="4"'))
+    with pytest.raises(InputError, match="holds 3 x 91282 values, its axes describe 4 x 91282"):
+        open_run(path)
+
+
+def test_integers_with_a_scale_and_compressed_files(
+    tmp_path: Path, write_run: WriteRun, data: np.ndarray
+) -> None:
+    image = nibabel.load(write_run(tmp_path / "run.dtseries.nii", data))
+    image.set_data_dtype(np.int16)
+    nibabel.save(image, tmp_path / "whole.dtseries.nii")
+    whole = (tmp_path / "whole.dtseries.nii").read_bytes()
+    (tmp_path / "whole.dtseries.nii.gz").write_bytes(gzip.compress(whole, compresslevel=1))
+    for path in sorted(tmp_path.glob("whole*")):
+        stored = open_run(path).series()
+        assert stored.dtype == np.float32
+        np.testing.assert_allclose(stored, data, atol=1e-3)
+
+
+def test_axes_are_those_that_nibabel_reads(tmp_path: Path, write_run: WriteRun, data: np.ndarray) -> None:
+    image = nibabel.load(write_run(tmp_path / "run.dtseries.nii", data, step_s=1.49))
+    time, space = axes(image.nifti_header.extensions[0].content)
+    assert series(time) == Series(3, 1.49, image.header.get_axis(0).unit)
+    found, expected = brain_models(space), list(image.header.get_index_map(1).brain_models)
+    assert len(found) == len(expected) == 3
+    for own, theirs in zip(found, expected, strict=True):
+        assert (own.structure, own.first, own.count) == (
+            theirs.brain_structure,
+            theirs.index_offset,
+            theirs.index_count,
+        )
+        assert own.vertices.tolist() == list(theirs.vertex_indices or [])
 
 
 def test_missing_file(tmp_path: Path) -> None:
@@ -47,7 +85,7 @@ def test_truncated_file(tmp_path: Path, write_run: WriteRun, data: np.ndarray, s
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(InputError, match=r"run.dtseries.nii .*truncated"):
-        open_run(path).courses()
+        open_run(path).series()
 
 
 def test_nan_and_infinite_values_are_counted_and_located(
@@ -58,7 +96,7 @@ def test_nan_and_infinite_values_are_counted_and_located(
     broken[:, 12] = np.inf
     run = open_run(write_run(tmp_path / "run.dtseries.nii", broken))
     with pytest.raises(InputError, match=r"5 values in 3 cortical vertices .*\[7, 12, 40000\]"):
-        run.courses()
+        run.series()
 
 
 @pytest.mark.parametrize(

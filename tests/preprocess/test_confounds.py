@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from neurons.artifacts import InputError
-from neurons.preprocess.confounds import read_confounds, regress_out
+from neurons.preprocess.confounds import confound_basis, read_confounds, remove_confounds
 from neurons.preprocess.standardise import standardise
 
 
@@ -25,7 +25,7 @@ def test_what_is_left_equals_a_joint_fit_by_least_squares(random: np.random.Gene
     drifts = np.vander(np.linspace(-1, 1, volumes), order + 1)
     courses = 10_000 + random.standard_normal((20, volumes)) + (confounds @ random.standard_normal((4, 20))).T
     cleaned = courses.astype(np.float32)
-    regress_out(cleaned, dependent, order)
+    remove_confounds(cleaned, confound_basis(dependent, order))
     np.testing.assert_allclose(cleaned.mean(axis=1), courses.mean(axis=1), atol=2e-3)
     design = np.column_stack([drifts, confounds])
     residual = courses.T - design @ np.linalg.lstsq(design, courses.T, rcond=None)[0]
@@ -37,7 +37,7 @@ def test_too_many_confounds(random: np.random.Generator) -> None:
     with pytest.raises(
         InputError, match=r"16 confounds and a polynomial of order 4 leave nothing of 22 volumes"
     ):
-        regress_out(np.ones((2, 22), np.float32), random.standard_normal((22, 16)), 4)
+        confound_basis(random.standard_normal((22, 16)), 4)
 
 
 def write(path: Path) -> Path:

@@ -43,7 +43,7 @@ def test_time_courses_are_those_of_the_voxels(tmp_path: Path, atlas: tuple[Path,
     assert where[["x_mm", "y_mm", "z_mm"]].iloc[-1].tolist() == [4.0, 8.0, 15.0]
     run = open_volume_run(save(tmp_path / f"run.{ending}", data), where)
     assert (run.volumes, run.repetition_time_s) == (9, 1.5)
-    np.testing.assert_array_equal(run.courses(), data.reshape(-1, 9)[where["grayordinate"]])
+    np.testing.assert_array_equal(run.series(), data.reshape(-1, 9)[where["grayordinate"]].T)
 
 
 def test_a_mask_narrows_an_atlas_and_works_alone(tmp_path: Path, atlas: tuple[Path, Path]) -> None:
@@ -94,7 +94,7 @@ def test_runs_that_do_not_fit(tmp_path: Path, atlas: tuple[Path, Path]) -> None:
         open_volume_run(save(tmp_path / "one.nii", data[..., 0]), where)
     with pytest.raises(InputError, match=r"voxels of the mask hold NaN .*\[\[1, 1, 0\]"):
         data[1, 1, 0, 3] = np.nan
-        open_volume_run(save(tmp_path / "nan.nii.gz", data), where).courses()
+        open_volume_run(save(tmp_path / "nan.nii.gz", data), where).series()
 
 
 @pytest.mark.parametrize(("ending", "share"), [("nii", 0.6), ("nii.gz", 0.6), ("nii.gz", 0.98)])
@@ -104,4 +104,4 @@ def test_truncated_runs(tmp_path: Path, atlas: tuple[Path, Path], ending: str, s
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(InputError, match=rf"run.{ending} .*truncated"):
-        open_volume_run(path, voxel_locations(None, *atlas)).courses()
+        open_volume_run(path, voxel_locations(None, *atlas)).series()

@@ -17,7 +17,7 @@ from neurons.artifacts import InputError, TensorFile, provenance, read_table, wr
 from neurons.decouple.decoding import load_decoupler
 from neurons.interpret.models import load_trained
 from neurons.pretrain.import_steps import import_checkpoint
-from neurons.pretrain.model import BrainModel
+from neurons.pretrain.model import BrainModel, TextProjection
 from neurons.pretrain.store import load_brain_model
 from neurons.published.convert import convert
 from neurons.published.decoupler import CLIP_END, COMPANIONS, PublishedDecoupler
@@ -280,3 +280,52 @@ def test_without_responses_the_weights_are_a_start(checkpoint: Path, tmp_path: P
     names = TensorFile(tmp_path / "start.safetensors").names
     assert "backbone.0.norm_bias" in names and "prior.norm.gain" in names
     assert not any(name.startswith(("ridge.", "decoder.")) for name in names)
+
+
+@pytest.fixture
+def mindeye2(mindeye2_state: State, tmp_path: Path) -> Path:
+    torch.save({"model_state_dict": mindeye2_state}, tmp_path / "last.pth")
+    return tmp_path / "last.pth"
+
+
+def test_the_released_text_projection_completes_the_start(
+    mindeye2: Path, neurons_state: State, tmp_path: Path
+) -> None:
+    """As the release multiplies: the mean token times the matrix, without a bias."""
+    matrix = neurons_state["clipproj.proj"]
+    torch.save({"proj": matrix}, tmp_path / "coco_tokens_avg_proj.pth")
+    import_checkpoint(
+        checkpoint=mindeye2, output=tmp_path / "out", projection=tmp_path / "coco_tokens_avg_proj.pth"
+    )
+    start = TensorFile(tmp_path / "out/start.safetensors")
+    projection = TextProjection(*matrix.shape)
+    projection.load_state_dict(
+        {name: torch.from_numpy(np.array(start[f"text.{name}"])) for name in ("linear.weight", "linear.bias")}
+    )
+    video = torch.randn(3, FRAMES, TOKENS, len(matrix), generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(projection(video), restated.text(neurons_state, video))
+    report = json.loads((tmp_path / "out/import.json").read_text())
+    assert report["not in this kind of checkpoint"] == ["motion projection", "task heads"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"proj": torch.ones(71, TEXT)}, "tokens of 71 channels; those of the checkpoint have 72"),
+        ({"proj": torch.full((72, TEXT), torch.nan)}, "NaN or infinite"),
+        ({"proj": torch.ones(72)}, r"holds proj \(72,\); one matrix called proj"),
+        ({"weight": torch.ones(72, TEXT)}, r"holds weight \(72, 20\); one matrix"),
+        ({}, "holds nothing; one matrix"),
+    ],
+)
+def test_other_projections_are_refused(
+    mindeye2: Path, tmp_path: Path, content: dict[str, Tensor], message: str
+) -> None:
+    torch.save(content, tmp_path / "proj.pth")
+    with pytest.raises(InputError, match=message):
+        import_checkpoint(checkpoint=mindeye2, output=tmp_path / "out", projection=tmp_path / "proj.pth")
+
+
+def test_a_checkpoint_with_its_own_projection_needs_no_other(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has its own text projection"):
+        import_checkpoint(checkpoint=checkpoint, output=tmp_path, projection=checkpoint)

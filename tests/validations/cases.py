@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 import torch
 from nibabel.cifti2 import BrainModelAxis
+from PIL import Image
 
+from neurons.annotate.released_masks import ReleasedPictures
 from neurons.artifacts import TensorFile, hash_vertices, provenance, write_tensors
 from neurons.config import Study
 from neurons.preprocess import atlas, cc2017, selection_steps
@@ -168,6 +170,14 @@ def no_file(folder: Path) -> None:
 def truncated_cifti(folder: Path) -> None:
     """A CIFTI file breaks off."""
     files.preprocess(folder, files.halve(files.bold(folder)))
+
+
+@case("preprocess run", "error")
+def contradicting_cifti(folder: Path) -> None:
+    """A CIFTI file holds another number of volumes than its axes describe."""
+    path = files.bold(folder)
+    path.write_bytes(path.read_bytes().replace(b'NumberOfSeriesPoints="21"', b'NumberOfSeriesPoints="20"'))
+    files.preprocess(folder, path)
 
 
 @case("preprocess run", "error")
@@ -431,6 +441,27 @@ def no_validation_movie(folder: Path) -> None:
 def batch_larger_than_data(folder: Path) -> None:
     """A batch is larger than the training set."""
     check_batch_size(64, 48, "pretrain.optimiser.batch_size")
+
+
+@case("annotate released-masks", "error")
+def other_masks(folder: Path) -> None:
+    """Released masks are of more clips than there are (here those of the other split)."""
+    (folder / "masks").mkdir()
+    for clip in (0, 1200):
+        picture = Image.new("L", (8, 8), 1)
+        picture.save(folder / "masks" / f"mask_{clip}_f0_1.png")
+    (folder / "names.json").write_text('{"mask_0_f0": {"1": "dog"}}')
+    ReleasedPictures(folder / "masks", folder / "names.json", 1200, 6)
+
+
+@case("annotate released-masks", "warning")
+def masks_without_a_name(folder: Path) -> None:
+    """A released mask has no name; it is left out."""
+    (folder / "masks").mkdir()
+    for label in (1, 2):
+        Image.new("L", (8, 8), 1).save(folder / "masks" / f"mask_0_f0_{label}.png")
+    (folder / "names.json").write_text('{"mask_0_f0": {"1": "dog"}}')
+    ReleasedPictures(folder / "masks", folder / "names.json", 1200, 6)
 
 
 @case("pretrain import-checkpoint", "error")

@@ -83,7 +83,7 @@ def volume(folder: Path, ending: str = "nii.gz") -> tuple[Path, pd.DataFrame]:
 
 def read_volume(path: Path, locations: pd.DataFrame) -> None:
     """Read the time courses of a NIfTI run."""
-    open_volume_run(path, locations).courses()
+    open_volume_run(path, locations).series()
 
 
 def halve(path: Path, share: float = 0.5) -> Path:

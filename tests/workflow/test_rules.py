@@ -22,6 +22,7 @@ CALLED_BY_HAND = {
     ("preprocess", "index_bids"),
     ("preprocess", "index_released"),
     ("preprocess", "released_captions"),
+    ("annotate", "released_masks"),
     ("simulate", "bids"),
     ("simulate", "released"),
     ("evaluate", "videos"),
