@@ -72,6 +72,11 @@ class Compute(Section):
     threads: Count = Field(
         1, description="CPU threads per job; results on a CPU are equal only for an equal number"
     )
+    processes: Count = Field(
+        1,
+        description="processes that train one model together, each with a GPU of its own (with device cpu: with none) and "
+        "its share of every batch; the same result to rounding, apart from dropout masks",
+    )
     low_memory: bool = Field(
         False,
         description="training keeps fewer activations and computes them again (a fifth slower, same results)",

@@ -9,6 +9,7 @@ import torch
 
 from neurons.artifacts import InputError, locate, provenance, seed_for, write_table
 from neurons.devices import choose_device, choose_dtype, use_threads
+from neurons.optimisers import parameter_groups
 from neurons.pretrain.closed_form import fit_to_scores, start_from_features
 from neurons.pretrain.data import HiddenInputs, Responses, Split, read_responses, read_targets, split_movies
 from neurons.pretrain.fit import Alignment
@@ -16,7 +17,7 @@ from neurons.pretrain.model import BrainModel, RidgePerLag
 from neurons.pretrain.settings import Pretrain
 from neurons.pretrain.shared import SharedAlignment, save_shared
 from neurons.pretrain.steps import brain_sizes
-from neurons.training import fingerprint_of, parameter_groups, train
+from neurons.training import fingerprint_of, train
 
 
 def shared(

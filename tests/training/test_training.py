@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from neurons.artifacts import InputError, read_table
+from neurons.optimisers import parameter_groups
 from neurons.sections import Optimiser
-from neurons.training import Batch, Progress, epoch_batches, parameter_groups, train
+from neurons.training import Batch, Progress, epoch_batches, train
 
 SAMPLES = 21
 EPOCHS = 6

@@ -48,7 +48,7 @@ def test_every_rule_whose_step_takes_a_device_asks_for_a_gpu():
     for path in (ROOT / "rules").glob("*.smk"):
         for rule in re.split(r"^ *rule(?: \w+)?:", path.read_text(), flags=re.MULTILINE)[1:]:
             body = rule.partition("rule ")[0]
-            takes_a_device = re.search(r"\{params\.(compute|place|device)\}", body) is not None
+            takes_a_device = re.search(r"\{params\.(compute|training|place|device)\}", body) is not None
             asks = re.search(r"^ +gpu=", body, flags=re.MULTILINE) is not None
             assert takes_a_device == asks, f"{path.name}: {body[:200]}"
 
