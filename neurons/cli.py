@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from cyclopts import App, Parameter
@@ -12,7 +13,7 @@ from cyclopts import App, Parameter
 from neurons import __version__
 from neurons.artifacts import InputError
 from neurons.console import logger, start_logging
-from neurons.workflow.launching import launch, started
+from neurons.workflow.processes import started
 from neurons.workflow.seals import sealing
 
 # The map of the house: stage -> module -> steps. A step's module is imported only when the step is called, since
@@ -142,8 +143,11 @@ def build() -> App:
 
 
 def _in_processes(given: Mapping[str, Any]) -> int:
-    """Start this command as several processes, one of which seals what it writes."""
-    return launch(sys.argv[1:], given["processes"], given.get("device", "auto"), given.get("threads", 1))
+    """Start this command as several processes, one of which seals what it writes; their exit code."""
+    launching = import_module("neurons.workflow.launching")  # like steps: most commands do without PyTorch
+    return launching.launch(
+        sys.argv[1:], given["processes"], given.get("device", "auto"), given.get("threads", 1)
+    )
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from torch import Tensor, distributed, nn
 
 from neurons.artifacts import InputError
 from neurons.console import name_process
-from neurons.workflow.launching import started
+from neurons.workflow.processes import started
 
 LONGEST_WAIT = timedelta(hours=6)
 """For the others, while the first process validates or writes a checkpoint; the launcher ends those of a dead one."""

@@ -67,6 +67,9 @@ class Objective(Protocol):
         ``{"": "score"}`` for all of them, and further prefixes for parts that nothing else depends on.
         """
 
+    def arrange(self, indices: np.ndarray) -> np.ndarray:
+        """The samples of a batch in the order in which `fetch` gives them, so that processes can share them."""
+
     def fetch(self, indices: np.ndarray) -> Batch:
         """Tensors of the samples at `indices`, on the CPU (runs in a second thread, one batch ahead)."""
 
@@ -201,7 +204,7 @@ class _Run:
     def steps_of(self, epoch: int, loader: ThreadPoolExecutor) -> Iterator[None]:
         """Train on the batches of an epoch from the current one on; yields between two steps."""
         parts = epoch_batches(len(self.objective.samples), self.batches, seed_for(self.seed, "order", epoch))
-        shares = [self.group.part(part) for part in parts]
+        shares = [self.group.part(self.objective.arrange(part)) for part in parts]
         upcoming = loader.submit(self.objective.fetch, shares[self.position.batch])
         self.model.train()
         for batch in range(self.position.batch, self.batches):

@@ -64,21 +64,23 @@ rule pretrain_shared:
         f"{R}/benchmarks/pretrain/shared/{{variant}}_{{subject}}.tsv"
     conda:
         "../envs/pretrain.yaml"
-    threads: CONFIG.compute.threads
+    threads: CONFIG.compute.threads * PROCESSES
     resources:
-        mem_mb=lambda wildcards, input: 2000 + 3000 * len(input.responses),
+        mem_mb=lambda wildcards, input: (
+            (2000 + 3000 * len(input.responses)) * PROCESSES
+        ),
         runtime=1440,
-        gpu=gpus(),
+        gpu=gpus(PROCESSES),
     params:
         subjects=backbone_subjects,
         settings=of_variant("pretrain", without=["training_clips"]),
         validation_movies=CONFIG.study.validation_movies,
         checkpoints=f"{R}/pretrain/{{variant}}/{{subject}}/checkpoints/start",
-        compute=COMPUTE,
+        training=TRAINING,
     message:
         "Train the backbone that {wildcards.subject} starts from, variant {wildcards.variant}"
     shell:
         "python -m neurons pretrain shared --subjects {params.subjects:q} --responses {input.responses:q}"
         " --image-tokens {input.image_tokens:q} --text {input.text:q}"
-        " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.compute}"
+        " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.training}"
         " --checkpoints {params.checkpoints:q} --model {output.model:q} --log {output.log:q} 2> {log:q}"

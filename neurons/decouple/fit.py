@@ -85,6 +85,10 @@ class Decoupling:
             whitening.fit(columns["caption"].of(train).to(self.device))
             self.caption_norm = whitening
 
+    def arrange(self, indices: np.ndarray) -> np.ndarray:
+        """As they are."""
+        return indices
+
     def fetch(self, indices: np.ndarray) -> Batch:
         """Brain tokens and truths of samples."""
         clips, repeats = torch.from_numpy(self.clips[indices]), torch.from_numpy(self.repeats[indices])

@@ -61,6 +61,10 @@ class Alignment:
         ]
         self.device = next(model.parameters()).device
 
+    def arrange(self, indices: np.ndarray) -> np.ndarray:
+        """As they are."""
+        return indices
+
     def fetch(self, indices: np.ndarray) -> Batch:
         """Inputs of the model, image tokens and caption embeddings of samples."""
         clips, repeats = torch.from_numpy(self.clips[indices]), torch.from_numpy(self.repeats[indices])

@@ -10,23 +10,18 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 from uuid import uuid4
+
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.launcher import LaunchConfig, elastic_launch
 
 from neurons.artifacts import InputError
 from neurons.console import logger
 from neurons.workflow.cards import cards, claim_cards
 
-if TYPE_CHECKING:
-    from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
-
 TIME_TO_STOP_S = 300
 """Between the signal to stop and the one to die: a checkpoint of the largest models is written in this time."""
-
-
-def started() -> int:
-    """How many processes were started together with this one (here, or by torchrun)."""
-    return int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
 
 
 def launch(command: Sequence[str], processes: int, device: str, threads: int) -> int:
@@ -51,11 +46,6 @@ def launch(command: Sequence[str], processes: int, device: str, threads: int) ->
     InputError
         If there are GPUs, but fewer than processes.
     """
-    # Every command imports this module, and PyTorch takes seconds.
-    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher import LaunchConfig, elastic_launch
-
     if device in ("auto", "cuda"):
         _check_cards(processes)
         claim_cards(processes)

@@ -83,7 +83,7 @@ def test_stopped_processes_leave_a_checkpoint_that_one_process_continues_from(
 
 def test_a_process_without_a_pair_is_refused() -> None:
     check_batch_size(16, 161, "pretrain.optimiser.batch_size", processes=14)
-    with pytest.raises(InputError, match="some batches have only 14; choose at most 14 processes"):
+    with pytest.raises(InputError, match="some batches have only 14; choose at most 14, or larger"):
         check_batch_size(16, 161, "pretrain.optimiser.batch_size", processes=15)
 
 

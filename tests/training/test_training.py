@@ -38,6 +38,9 @@ class Regression:
         self.outputs = self.inputs @ torch.randn(5, 2, generator=generator)
         self.samples = [f"seg1:{i}" for i in range(SAMPLES)]
 
+    def arrange(self, indices: np.ndarray) -> np.ndarray:
+        return indices
+
     def fetch(self, indices: np.ndarray) -> Batch:
         return {"inputs": self.inputs[indices], "outputs": self.outputs[indices]}
 

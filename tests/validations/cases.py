@@ -433,6 +433,12 @@ def batch_larger_than_data(folder: Path) -> None:
     check_batch_size(64, 48, "pretrain.optimiser.batch_size")
 
 
+@case("pretrain fit", "error")
+def processes_without_a_pair(folder: Path) -> None:
+    """More processes share a batch than it has pairs."""
+    check_batch_size(8, 100, "pretrain.optimiser.batch_size", processes=16)
+
+
 @case("pretrain import-checkpoint", "error")
 def unknown_weight(folder: Path) -> None:
     """A released checkpoint holds a weight that nobody knows."""
