@@ -65,8 +65,8 @@ def check_batch_size(batch_size: int, pairs: int, key: str, processes: int = 1) 
     smallest = pairs // -(-pairs // batch_size)
     if processes > smallest:
         raise InputError(
-            f"compute.processes is {processes}, and they share each batch; with {key} {batch_size} and {pairs} training pairs "
-            f"some batches have only {smallest}; choose at most {smallest}, or larger batches"
+            f"compute.processes is {processes}, and they share each batch; with {key} {batch_size} and {pairs} training "
+            f"pairs some batches have only {smallest}; choose at most {smallest}, or larger batches"
         )
 
 

@@ -18,10 +18,9 @@ from typing import IO
 
 from neurons.artifacts import InputError
 from neurons.console import logger
+from neurons.workflow.processes import started
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-CLAIMED = "NEURONS_CARDS_CLAIMED"
-"""Set in the environment of processes whose cards are locked by the one that started them."""
 LIST_CARDS = ("nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader")
 SECONDS_BETWEEN_TRIES = 0.5
 
@@ -86,17 +85,16 @@ def claim_cards(count: int = 1) -> list[str]:
     Returns
     -------
     list of str
-        UUIDs of the cards; none if there are none, if Slurm has assigned them, or if this process, or the one that
-        started it, has claimed some already.
+        UUIDs of the cards; none if there are none, if Slurm has assigned them, if this process has claimed some already,
+        or if it is one of several that were started on the cards of one command.
     """
-    if _held or CLAIMED in os.environ or "SLURM_JOB_ID" in os.environ:
+    if _held or started() > 1 or "SLURM_JOB_ID" in os.environ:
         return []
     available = cards()
     if not available:
         return []
     taken = take_cards(available, count)
     os.environ[VISIBLE] = ",".join(taken)
-    os.environ[CLAIMED] = "1"
     return taken
 
 

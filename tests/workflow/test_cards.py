@@ -71,8 +71,10 @@ def test_jobs_of_several_cards_neither_share_nor_block_each_other(machine):
         assert all(end <= begin for (_, end), (begin, _) in pairwise(held))
 
 
-def test_a_process_that_was_started_on_claimed_cards_claims_none(machine, monkeypatch):
-    monkeypatch.setenv(cards.CLAIMED, "1")
+def test_one_of_several_processes_claims_none(machine, monkeypatch):
+    """The command that started them has claimed a card for each."""
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-c")
     assert cards.claim_cards() == []
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-a,GPU-c"
