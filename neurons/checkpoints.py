@@ -60,7 +60,7 @@ def save(
     tensors |= {f"best/{name}": value for name, value in best.items()}
     for name, parameter in model.named_parameters():
         for key, value in optimiser.state.get(parameter, {}).items():
-            tensors[f"optimiser/{key}/{name}"] = value
+            tensors[f"optimiser/{key}/{name}"] = torch.as_tensor(value)
     arrays = {name: np.atleast_1d(value.detach().cpu().numpy()) for name, value in tensors.items()}
     path = folder / f"step-{steps:09d}.safetensors"
     write_tensors(
@@ -125,16 +125,26 @@ def _load(
         return {name: torch.from_numpy(value).reshape(current[name].shape) for name, value in found.items()}
 
     model.load_state_dict(weights("model/"))
+    keys: dict[str, list[str]] = {}
+    for stored in arrays:
+        part, _, rest = stored.partition("/")
+        if part == "optimiser":
+            key, _, name = rest.partition("/")
+            keys.setdefault(name, []).append(key)
     for name, parameter in model.named_parameters():
-        state = {}
-        for key in ("step", "exp_avg", "exp_avg_sq"):
-            stored = arrays.get(f"optimiser/{key}/{name}")
-            if stored is not None:
-                shape = () if key == "step" else parameter.shape
-                state[key] = torch.from_numpy(stored).reshape(shape).to(parameter.device)
+        state = {key: _state(arrays[f"optimiser/{key}/{name}"], key, parameter) for key in keys.get(name, ())}
         if state:
             optimiser.state[parameter] = state
     return weights("best/")
+
+
+def _state(stored: np.ndarray, key: str, parameter: nn.Parameter) -> Tensor | int:
+    """A part of the optimiser's state of a parameter, as its kind of AdamW keeps it."""
+    if key == "step" and stored.dtype.kind == "i":  # AdamW of 8 bits counts in Python
+        return int(stored[0])
+    of_weights = key != "step" and stored.size == parameter.numel()
+    shape = () if key == "step" else parameter.shape if of_weights else stored.shape
+    return torch.from_numpy(stored).reshape(shape).to(parameter.device)
 
 
 def _newest_first(folder: Path) -> list[Path]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
 
 from cyclopts import App, Parameter
 
 from neurons import __version__
 from neurons.artifacts import InputError
 from neurons.console import logger, start_logging
+from neurons.workflow.processes import started
 from neurons.workflow.seals import sealing
 
 # The map of the house: stage -> module -> steps. A step's module is imported only when the step is called, since
@@ -139,12 +143,23 @@ def build() -> App:
     return app
 
 
+def _in_processes(given: Mapping[str, Any]) -> int:
+    """Start this command as several processes, one of which seals what it writes; their exit code."""
+    launching = import_module("neurons.workflow.launching")  # like steps: most commands do without PyTorch
+    return launching.launch(
+        sys.argv[1:], given["processes"], given.get("device", "auto"), given.get("threads", 1)
+    )
+
+
 def main() -> None:
     """Run a step; a problem in the input is one message without a traceback, and exit code 1."""
     start_logging()
     try:
+        command, given, _ = build().parse_args()
+        if given.arguments.get("processes", 1) > 1 and started() == 1:
+            sys.exit(_in_processes(given.arguments))
         with sealing():
-            build()(result_action="return_none")
+            command(*given.args, **given.kwargs)
     except InputError as error:
         logger.error("%s", error)
         sys.exit(1)

@@ -72,14 +72,19 @@ class Compute(Section):
     threads: Count = Field(
         1, description="CPU threads per job; results on a CPU are equal only for an equal number"
     )
+    processes: Count = Field(
+        1,
+        description="processes that train one model together, each with a GPU of its own (with device cpu: with none) and "
+        "its share of every batch; the same result to rounding, apart from dropout masks",
+    )
     low_memory: bool = Field(
         False,
         description="training keeps fewer activations and computes them again (a fifth slower, same results)",
     )
     memory_mb: dict[str, Count] = Field(
         {},
-        description="main memory that a rule's jobs ask for, in MB, where what the rule says (for the miniatures) is too little,"
-        " such as {pretrain_fit: 48000}",
+        description="main memory that each job of a rule asks for, in MB, where what the rule says (for the miniatures) is"
+        " too little, such as {pretrain_fit: 48000}",
     )
 
 

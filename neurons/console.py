@@ -14,15 +14,25 @@ T = TypeVar("T")
 logger = logging.getLogger("neurons")
 
 SECONDS_BETWEEN_LINES = 10.0
+TIME = "%H:%M:%S"
 
 
 def start_logging() -> None:
     """Write the messages of `logger` to standard error, with the time of day; silence the bars of model loading."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"))
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt=TIME))
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
+
+
+def name_process(rank: int, size: int) -> None:
+    """One of several processes of a step: those after the first (rank 0) tell their errors only, by their number."""
+    if rank > 0:
+        logger.setLevel(logging.ERROR)
+        form = f"%(asctime)s %(levelname)s process {rank + 1} of {size}: %(message)s"
+        for handler in logger.handlers:
+            handler.setFormatter(logging.Formatter(form, datefmt=TIME))
 
 
 def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:

@@ -6,7 +6,7 @@ import torch
 
 from neurons.artifacts import InputError
 from neurons.console import logger
-from neurons.workflow.cards import claim_card
+from neurons.workflow.cards import claim_cards
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -22,7 +22,7 @@ def choose_device(name: str) -> torch.device:
         If CUDA is asked for and not available.
     """
     if name in ("auto", "cuda"):
-        claim_card()
+        claim_cards()
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -38,6 +38,11 @@ class Optimiser(Section):
     batch_size: Count = Field(description="(clip, repeat) pairs per step")
     learning_rate: Positive = Field(description="peak of the one-cycle schedule")
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW weight decay")
+    state: Literal["32bit", "8bit"] = Field(
+        "32bit",
+        description="AdamW's two moments of each weight; 8bit takes a quarter of their memory, for other results (those of "
+        "tensors under 4,096 entries stay in 32 bits; needs the package bitsandbytes)",
+    )
     checkpoint_every: Count = Field(
         5, description="epochs between checkpoints that a killed run resumes from"
     )

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import signal
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,9 +31,13 @@ from neurons.artifacts import (
     write_table,
 )
 from neurons.console import logger, track
+from neurons.optimisers import longest_prefix, new_optimiser, one_cycle, wind
+from neurons.parallel import Group
 from neurons.sections import Optimiser
 
 Batch = Mapping[str, Tensor]
+
+ALONE = Group()
 
 SO_FAR = "training.tsv"
 """The log of past epochs beside the checkpoints, for looking at a run that is not done."""
@@ -64,6 +67,9 @@ class Objective(Protocol):
         ``{"": "score"}`` for all of them, and further prefixes for parts that nothing else depends on.
         """
 
+    def arrange(self, indices: np.ndarray) -> np.ndarray:
+        """The samples of a batch in the order in which `fetch` gives them, so that processes can share them."""
+
     def fetch(self, indices: np.ndarray) -> Batch:
         """Tensors of the samples at `indices`, on the CPU (runs in a second thread, one batch ahead)."""
 
@@ -72,27 +78,6 @@ class Objective(Protocol):
 
     def validate(self) -> dict[str, float]:
         """Scores on the held-out training movies, among them those that `judged` names."""
-
-
-def parameter_groups(model: nn.Module, decay: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Optimiser groups: weight decay by the longest matching name prefix; none on vectors (gains, biases).
-
-    Parameters
-    ----------
-    decay
-        Weight decay by prefix of the parameter's name; ``""`` matches all.
-    """
-    groups: dict[float, list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            prefix = longest_prefix(name, decay)
-            groups.setdefault(decay[prefix] if parameter.ndim > 1 else 0.0, []).append(parameter)
-    return [{"params": members, "weight_decay": value} for value, members in sorted(groups.items())]
-
-
-def longest_prefix(name: str, prefixes: Iterable[str]) -> str:
-    """The longest of `prefixes` that `name` begins with; ``""`` must be one of them."""
-    return max((prefix for prefix in prefixes if name.startswith(prefix)), key=len)
 
 
 def fingerprint_of(made_by: Mapping[str, Any], inputs: Sequence[Path], **compute: object) -> str:
@@ -120,8 +105,12 @@ def train(
     dtype: torch.dtype,
     folder: Path,
     fingerprint: str,
+    group: Group = ALONE,
 ) -> pd.DataFrame:
     """Train `model`; afterwards it holds the weights of the epoch with the lowest validation score.
+
+    Of several processes each trains on its share of every batch; the first one alone validates, writes checkpoints, and
+    ends with those weights and the whole log. The group is left at the end.
 
     Parameters
     ----------
@@ -132,7 +121,10 @@ def train(
     dtype
         bfloat16 runs the losses under autocast; weights and optimiser stay float32.
     folder, fingerprint
-        Where checkpoints and the log of past epochs (``training.tsv``) lie, and which checkpoints belong to this run.
+        Where checkpoints and the log of past epochs (``training.tsv``) lie, and which checkpoints belong to this run,
+        whatever the number of processes.
+    group
+        The processes that train this model.
 
     Returns
     -------
@@ -149,21 +141,24 @@ def train(
     OSError
         If a checkpoint cannot be written (disk full); those before it stay.
     """
-    run = _Run(model, objective, settings, groups, seed, device, dtype, folder, fingerprint)
+    run = _Run(model, objective, settings, groups, seed, device, dtype, folder, fingerprint, group)
+    epochs = range(run.position.epoch, settings.epochs)
     with stop_signal() as stopped, ThreadPoolExecutor(1) as loader:
-        for epoch in track(range(run.position.epoch, settings.epochs), "epochs"):
+        for epoch in track(epochs, "epochs") if group.is_main else epochs:
             for _ in run.steps_of(epoch, loader):
-                if stopped():
+                if group.agree(stopped()):
                     run.save()
                     raise SystemExit(_told_to_stop(folder))
             run.judge(epoch)
-            last = epoch + 1 == settings.epochs
-            if last or stopped() or (epoch + 1) % settings.checkpoint_every == 0:
+            last, stopping = epoch + 1 == settings.epochs, group.agree(stopped())
+            if last or stopping or (epoch + 1) % settings.checkpoint_every == 0:
                 run.save()
-            if stopped() and not last:
+            if stopping and not last:
                 raise SystemExit(_told_to_stop(folder))
-    model.load_state_dict(run.best)
+    if group.is_main:
+        model.load_state_dict(run.best)
     model.eval()
+    group.leave()
     return pd.DataFrame(run.position.history)
 
 
@@ -181,66 +176,92 @@ class _Run:
         dtype: torch.dtype,
         folder: Path,
         fingerprint: str,
+        group: Group,
     ) -> None:
         self.model, self.objective, self.settings, self.seed = model, objective, settings, seed
         self.device, self.dtype, self.folder, self.fingerprint = device, dtype, folder, fingerprint
+        self.group = group
         self.batches = -(-len(objective.samples) // settings.batch_size)
-        self.optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, settings.learning_rate, total_steps=settings.epochs * self.batches + 1
-        )
+        self.optimiser = new_optimiser(groups, settings)
+        self.schedule = one_cycle(self.optimiser, settings, self.batches)
         self.position, self.steps, self.best = checkpoints.restore(folder, fingerprint, model, self.optimiser)
-        _wind(self.schedule, self.steps)
+        wind(self.schedule, self.steps)
+        group.start_alike(model)
 
     def save(self) -> None:
-        checkpoints.save(
-            self.folder, self.fingerprint, self.position, self.steps, self.model, self.optimiser, self.best
+        self.group.on_main(
+            lambda: checkpoints.save(
+                self.folder,
+                self.fingerprint,
+                self.position,
+                self.steps,
+                self.model,
+                self.optimiser,
+                self.best,
+            )
         )
 
     def steps_of(self, epoch: int, loader: ThreadPoolExecutor) -> Iterator[None]:
         """Train on the batches of an epoch from the current one on; yields between two steps."""
         parts = epoch_batches(len(self.objective.samples), self.batches, seed_for(self.seed, "order", epoch))
-        upcoming = loader.submit(self.objective.fetch, parts[self.position.batch])
+        shares = [self.group.part(self.objective.arrange(part)) for part in parts]
+        upcoming = loader.submit(self.objective.fetch, shares[self.position.batch])
         self.model.train()
         for batch in range(self.position.batch, self.batches):
             data = {
                 name: value.to(self.device, non_blocking=True) for name, value in upcoming.result().items()
             }
             if batch + 1 < self.batches:
-                upcoming = loader.submit(self.objective.fetch, parts[batch + 1])
+                upcoming = loader.submit(self.objective.fetch, shares[batch + 1])
             self._step(data, Progress(epoch, batch, self.settings.epochs, self.batches), parts[batch])
             self.position.batch = batch + 1
             if batch + 1 < self.batches:
                 yield
 
     def _step(self, data: Batch, progress: Progress, indices: np.ndarray) -> None:
-        torch.manual_seed(seed_for(self.seed, "step", progress.epoch, progress.batch))
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+        place = (progress.epoch, progress.batch)
+        torch.manual_seed(seed_for(self.seed, "step", *place))
+        with (
+            self.group.sharing(len(indices), seed_for(self.seed, "process", self.group.rank, *place)),
+            torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32),
+        ):
             losses = self.objective.loss(data, progress)
-        if not bool(torch.isfinite(losses["loss"])):
-            raise InputError(_not_finite(losses, progress, [self.objective.samples[i] for i in indices]))
+        values = self.group.means(losses)
+        if not bool(torch.isfinite(values["loss"])):
+            raise self.group.once(self._not_finite("the loss", values, progress, indices))
         self.optimiser.zero_grad(set_to_none=True)
         losses["loss"].backward()
+        self.group.average_gradients(self._parameters())
         if not bool(torch.isfinite(self._gradient_norm())):
             # A step with it would put NaN into the weights, and the batch after this one would be blamed.
-            raise InputError(
-                _not_finite(losses, progress, [self.objective.samples[i] for i in indices], "a gradient")
-            )
+            raise self.group.once(self._not_finite("a gradient", values, progress, indices))
         self.optimiser.step()
         self.schedule.step()
         self.steps += 1
         sums = self.position.sums
-        for name, value in losses.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach()) * len(indices)
+        for name, value in values.items():
+            sums[name] = sums.get(name, 0.0) + float(value) * len(indices)
+
+    def _parameters(self) -> Iterator[nn.Parameter]:
+        return (parameter for group in self.optimiser.param_groups for parameter in group["params"])
+
+    def _not_finite(
+        self, what: str, values: Mapping[str, Tensor], progress: Progress, indices: np.ndarray
+    ) -> InputError:
+        return InputError(_not_finite(values, progress, [self.objective.samples[i] for i in indices], what))
 
     def _gradient_norm(self) -> Tensor:
-        parameters = (parameter for group in self.optimiser.param_groups for parameter in group["params"])
         return nn.utils.get_total_norm(
-            [parameter.grad for parameter in parameters if parameter.grad is not None]
+            [parameter.grad for parameter in self._parameters() if parameter.grad is not None]
         )
 
     def judge(self, epoch: int) -> None:
         """Validate, keep the weights of each part that is better than before, and add a row to the history."""
+        self.group.on_main(lambda: self._judge(epoch))
+        position = self.position
+        position.epoch, position.batch, position.sums = epoch + 1, 0, {}
+
+    def _judge(self, epoch: int) -> None:
         position = self.position
         scores = _validated(self.model, self.objective, epoch)
         better = {
@@ -258,7 +279,6 @@ class _Run:
         row |= {f"train_{name}": total / samples for name, total in position.sums.items()}
         row |= {f"validation_{name}": value for name, value in scores.items()} | {"best": int(better[""])}
         position.history.append(row)
-        position.epoch, position.batch, position.sums = epoch + 1, 0, {}
         write_table(self.folder / SO_FAR, pd.DataFrame(position.history), provenance("training so far", {}))
 
 
@@ -291,16 +311,6 @@ def stop_signal() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _wind(schedule: torch.optim.lr_scheduler.OneCycleLR, steps: int) -> None:
-    """Set the schedule to where it is after `steps` steps: it is a closed form of the step number."""
-    if steps:
-        schedule.last_epoch = steps - 1
-        with warnings.catch_warnings():
-            # PyTorch warns of a schedule that steps before its optimiser; this optimiser's steps are in the checkpoint.
-            warnings.simplefilter("ignore", UserWarning)
-            schedule.step()
-
-
 def _validated(model: nn.Module, objective: Objective, epoch: int) -> dict[str, float]:
     model.eval()
     with torch.no_grad():
@@ -313,10 +323,8 @@ def _validated(model: nn.Module, objective: Objective, epoch: int) -> dict[str, 
     return scores
 
 
-def _not_finite(
-    losses: Mapping[str, Tensor], progress: Progress, samples: Sequence[str], what: str = "the loss"
-) -> str:
-    values = ", ".join(f"{name} {float(value.detach()):g}" for name, value in losses.items())
+def _not_finite(losses: Mapping[str, Tensor], progress: Progress, samples: Sequence[str], what: str) -> str:
+    values = ", ".join(f"{name} {float(value):g}" for name, value in losses.items())
     where = f"epoch {progress.epoch + 1}, batch {progress.batch + 1}"
     return (
         f"{what} is not finite in {where} ({values}). Samples of the batch: "

@@ -203,9 +203,9 @@ def per_movie(pattern, movies):
     return expand(f"{R}/{pattern}", movie=movies)
 
 
-def gpus():
-    """GPUs that a job with a model asks for: none if `compute.device` is cpu."""
-    return 0 if CONFIG.compute.device == "cpu" else 1
+def gpus(processes=1):
+    """GPUs that a job with a model asks for, one for each process: none if `compute.device` is cpu."""
+    return 0 if CONFIG.compute.device == "cpu" else processes
 
 
 def simulated_subject(wildcards, only):
@@ -359,6 +359,8 @@ def classifiers():
 
 
 COMPUTE = f"--device {CONFIG.compute.device} --precision {CONFIG.compute.precision} --threads {CONFIG.compute.threads}"
+PROCESSES = CONFIG.compute.processes
+TRAINING = f"{COMPUTE} --processes {PROCESSES}"
 MEMORY = " --low-memory" if CONFIG.compute.low_memory else ""
 PLACE = f"--device {CONFIG.compute.device} --threads {CONFIG.compute.threads}"
 INTERPRETED = (

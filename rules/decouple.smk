@@ -38,17 +38,17 @@ rule decouple_fit:
         f"{R}/benchmarks/decouple/fit/{{variant}}_{{subject}}.tsv"
     conda:
         "../envs/decouple.yaml"
-    threads: CONFIG.compute.threads
+    threads: CONFIG.compute.threads * PROCESSES
     resources:
-        mem_mb=4000,
+        mem_mb=4000 * PROCESSES,
         runtime=1440,
-        gpu=gpus(),
+        gpu=gpus(PROCESSES),
     params:
         settings=of_variant("decouple"),
         vae=model(CONFIG.embed.vae),
         validation_movies=CONFIG.study.validation_movies,
         checkpoints=f"{R}/decouple/{{variant}}/{{subject}}/checkpoints",
-        compute=COMPUTE,
+        training=TRAINING,
         memory=MEMORY,
     message:
         "Train the task heads of {wildcards.subject}, variant {wildcards.variant}"
@@ -58,6 +58,6 @@ rule decouple_fit:
         " --image-tokens {input.image_tokens:q} --text {input.text:q} --latents {input.latents:q}"
         " --caption-ids {input.caption_ids:q} --labels {input.labels:q} --annotation {input.annotation:q}"
         " --frames {input.frames:q} --concepts {input.concepts:q} --vae {params.vae:q}"
-        " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.compute}{params.memory}"
+        " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.training}{params.memory}"
         " --checkpoints {params.checkpoints:q} --model {output.model:q} --log {output.log:q}"
         " --summary {output.summary:q} --picture {output.picture:q} 2> {log:q}"

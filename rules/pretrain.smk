@@ -24,17 +24,17 @@ rule pretrain_fit:
         f"{R}/benchmarks/pretrain/fit/{{variant}}_{{subject}}.tsv"
     conda:
         "../envs/pretrain.yaml"
-    threads: CONFIG.compute.threads
+    threads: CONFIG.compute.threads * PROCESSES
     resources:
-        mem_mb=4000,
+        mem_mb=4000 * PROCESSES,
         runtime=1440,
-        gpu=gpus(),
+        gpu=gpus(PROCESSES),
     params:
         settings=of_variant("pretrain"),
         validation_movies=CONFIG.study.validation_movies,
         checkpoints=f"{R}/pretrain/{{variant}}/{{subject}}/checkpoints",
         start=lambda wildcards, input: f"--start {input.start}" if input.start else "",
-        compute=COMPUTE,
+        training=TRAINING,
         memory=MEMORY,
     message:
         "Train the brain model of {wildcards.subject}, variant {wildcards.variant}"
@@ -42,7 +42,7 @@ rule pretrain_fit:
         "python -m neurons pretrain fit --subject {wildcards.subject} --variant {wildcards.variant}"
         " --responses {input.responses:q} --image-tokens {input.image_tokens:q} --text {input.text:q}"
         " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.start}"
-        " {params.compute}{params.memory}"
+        " {params.training}{params.memory}"
         " --checkpoints {params.checkpoints:q} --model {output.model:q} --log {output.log:q}"
         " --summary {output.summary:q} 2> {log:q}"
 
@@ -64,21 +64,23 @@ rule pretrain_shared:
         f"{R}/benchmarks/pretrain/shared/{{variant}}_{{subject}}.tsv"
     conda:
         "../envs/pretrain.yaml"
-    threads: CONFIG.compute.threads
+    threads: CONFIG.compute.threads * PROCESSES
     resources:
-        mem_mb=lambda wildcards, input: 2000 + 3000 * len(input.responses),
+        mem_mb=lambda wildcards, input: (
+            (2000 + 3000 * len(input.responses)) * PROCESSES
+        ),
         runtime=1440,
-        gpu=gpus(),
+        gpu=gpus(PROCESSES),
     params:
         subjects=backbone_subjects,
         settings=of_variant("pretrain", without=["training_clips"]),
         validation_movies=CONFIG.study.validation_movies,
         checkpoints=f"{R}/pretrain/{{variant}}/{{subject}}/checkpoints/start",
-        compute=COMPUTE,
+        training=TRAINING,
     message:
         "Train the backbone that {wildcards.subject} starts from, variant {wildcards.variant}"
     shell:
         "python -m neurons pretrain shared --subjects {params.subjects:q} --responses {input.responses:q}"
         " --image-tokens {input.image_tokens:q} --text {input.text:q}"
-        " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.compute}"
+        " --validation-movies {params.validation_movies:q} --settings {params.settings:q} {params.training}"
         " --checkpoints {params.checkpoints:q} --model {output.model:q} --log {output.log:q} 2> {log:q}"

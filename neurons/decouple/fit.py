@@ -16,6 +16,7 @@ from neurons.decouple.losses import IGNORED, caption_loss, mask_loss, soft_contr
 from neurons.decouple.model import DecouplerModel
 from neurons.decouple.settings import Decouple
 from neurons.decouple.weights import TASKS, progressive_weights
+from neurons.parallel import batch_mean, noise_like
 from neurons.pretrain.losses import contrastive, mix_repeats
 from neurons.training import Batch, Progress
 
@@ -84,6 +85,10 @@ class Decoupling:
             whitening.fit(columns["caption"].of(train).to(self.device))
             self.caption_norm = whitening
 
+    def arrange(self, indices: np.ndarray) -> np.ndarray:
+        """As they are."""
+        return indices
+
     def fetch(self, indices: np.ndarray) -> Batch:
         """Brain tokens and truths of samples."""
         clips, repeats = torch.from_numpy(self.clips[indices]), torch.from_numpy(self.repeats[indices])
@@ -130,14 +135,18 @@ class Decoupling:
             "segmentation": mask_loss(
                 self.model.decoder.masks(features).float(), batch["masks"], self.settings.dice_weight
             ),
-            "concepts": functional.binary_cross_entropy_with_logits(
-                self.model.concepts(video).float(), batch["concepts"].float()
+            "concepts": batch_mean(
+                functional.binary_cross_entropy_with_logits(
+                    self.model.concepts(video).float(), batch["concepts"].float()
+                ),
+                len(tokens),
             ),
             "description": caption_loss(self.model.description(text, ids), ids),
-            "blurry_video": functional.l1_loss(
-                self.model.decoder.latents(features).float(), batch["latents"]
+            "blurry_video": batch_mean(
+                functional.l1_loss(self.model.decoder.latents(features).float(), batch["latents"]),
+                len(tokens),
             ),
-            "prior": prior_loss,
+            "prior": batch_mean(prior_loss, len(tokens)),
             "text": contrastive(text, batch["caption"], TEXT_TEMPERATURE),
         }
         if self.settings.weights.image:  # over all frames and tokens, it costs as much as a task head
@@ -151,7 +160,7 @@ class Decoupling:
         part of its task it learns from the captions alone.
         """
         normed = self.caption_norm(captions)
-        noisy = normed + READING_NOISE * torch.randn_like(normed)
+        noisy = normed + READING_NOISE * noise_like(normed)
         return caption_loss(self.model.description.read(noisy, ids), ids)
 
     def validate(self) -> dict[str, float]:

@@ -7,6 +7,7 @@ from math import cos, pi
 from torch import Tensor
 from torch.nn import functional
 
+from neurons.parallel import batch_mean
 from neurons.pretrain.losses import similarities
 
 IGNORED = -100
@@ -28,7 +29,7 @@ def mask_loss(logits: Tensor, masks: Tensor, dice_weight: float) -> Tensor:
     loss = functional.binary_cross_entropy_with_logits(logits, masks)
     if dice_weight:
         loss = loss + dice_weight * dice_loss(logits.sigmoid(), masks).mean()
-    return loss
+    return batch_mean(loss, len(masks))
 
 
 def dice_loss(probability: Tensor, masks: Tensor) -> Tensor:
@@ -48,7 +49,8 @@ def caption_loss(logits: Tensor, ids: Tensor) -> Tensor:
     ids
         int64 (B, L); -100 after the end token.
     """
-    return functional.cross_entropy(logits.flatten(0, 1).float(), ids.flatten(), ignore_index=IGNORED)
+    loss = functional.cross_entropy(logits.flatten(0, 1).float(), ids.flatten(), ignore_index=IGNORED)
+    return batch_mean(loss, (ids != IGNORED).sum())
 
 
 def soft_contrastive(predicted: Tensor, target: Tensor, progress: float) -> Tensor:

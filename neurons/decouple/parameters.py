@@ -21,7 +21,9 @@ from neurons.published.decoupler import PublishedDecoupler, PublishedSizes
 RELEASED_BLOCKS, RELEASED_LAYERS = 4, 6
 RELEASED_MAPS, RELEASED_STAGES, RELEASED_GROUPS = (512, 128, 64), (128, 64, 32), 32
 BYTES = 4
-"""Of a weight, of its gradient and of each of AdamW's two moments: training keeps all of them in float32."""
+"""Of a weight, of its gradient and of each of AdamW's two moments, which training keeps in float32."""
+BYTES_OF_8BIT = 1 + 4 / 256
+"""Of a moment in 8 bits: one, and its part of a float32 scale for each block of 256 (`optimiser.state`)."""
 
 
 @dataclass(frozen=True)
@@ -149,9 +151,10 @@ def decouple_parts(settings: Decouple, around: Surroundings) -> list[Part]:
     return parts
 
 
-def training_bytes(weights: int, trained: int) -> int:
-    """Memory of weights, of gradients and of AdamW's state."""
-    return BYTES * (weights + 3 * trained)
+def training_bytes(weights: int, trained: int, state: str = "32bit") -> int:
+    """Memory of weights, of gradients and of AdamW's state (small tensors are counted as if they were in 8 bits too)."""
+    moment = BYTES if state == "32bit" else BYTES_OF_8BIT
+    return round(BYTES * (weights + trained) + 2 * moment * trained)
 
 
 def _brain_models(settings: Pretrain, around: Surroundings) -> list[BrainModel]:

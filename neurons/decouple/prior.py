@@ -16,6 +16,7 @@ from torch.nn import functional
 from neurons.artifacts import seed_for
 from neurons.decouple.attention import Block, heads_for
 from neurons.memory import remember_less
+from neurons.parallel import alike, noise_like, own, whole
 
 NOISE_LEVELS = 1000
 
@@ -83,8 +84,9 @@ class Prior(nn.Module):
             Mean squared error (scalar) and predicted tokens (B, N, C), not standardised.
         """
         clean = self.standardise(tokens)
-        noise = torch.randn_like(clean)
-        level = torch.randint(NOISE_LEVELS, (len(clean),), device=clean.device)
+        noise = noise_like(clean)
+        with alike():
+            level = own(torch.randint(NOISE_LEVELS, (whole(len(clean)),), device=clean.device))
         predicted = self(self.schedule.add_noise(clean, noise, level), level, brain).float()
         return functional.mse_loss(predicted, clean), predicted * self.deviation + self.mean
 

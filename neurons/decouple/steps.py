@@ -31,13 +31,15 @@ from neurons.decouple.start import load_tokenizer, new_decoupler
 from neurons.decouple.validation import validation_scores
 from neurons.devices import choose_device, choose_dtype, use_threads
 from neurons.memory import remembering
+from neurons.optimisers import parameter_groups
+from neurons.parallel import join
 from neurons.pretrain.checks import check_batch_size, check_models
 from neurons.pretrain.data import read_responses, split_movies
 from neurons.pretrain.features import Features
 from neurons.pretrain.released_start import start_from
 from neurons.pretrain.store import check_vertices, load_brain_model, read_held_out
 from neurons.sections import Model
-from neurons.training import best_row, fingerprint_of, parameter_groups, train
+from neurons.training import best_row, fingerprint_of, train
 
 LOOKED_AT = 4
 """Clips of the early look."""
@@ -64,6 +66,7 @@ def fit(
     precision: str = "auto",
     threads: int = 1,
     low_memory: bool = False,
+    processes: int = 1,
     checkpoints: Path,
     model: Path,
     log: Path,
@@ -112,6 +115,8 @@ def fit(
         CPU threads.
     low_memory
         Compute activations again in the backward pass instead of keeping them; the result is the same.
+    processes
+        Processes that train this model together, with a GPU each; the command starts them.
     checkpoints
         Folder that a killed run continues from; removed when the model is written.
     model
@@ -126,6 +131,7 @@ def fit(
     use_threads(threads)
     place = choose_device(device)
     dtype = choose_dtype(precision, place)
+    group = join(processes, place)
     inputs: dict[str, Any] = {
         "responses": responses,
         "brain_model": brain_model,
@@ -153,7 +159,7 @@ def fit(
     train_clips = locate(split.train, data.clip_ids, str(responses))
     held_out = locate(split.validation, data.clip_ids, str(responses))
     pairs = len(train_clips) * data.repeats
-    check_batch_size(settings.optimiser.batch_size, pairs, "decouple.optimiser.batch_size")
+    check_batch_size(settings.optimiser.batch_size, pairs, "decouple.optimiser.batch_size", processes)
     check_models(
         [concepts, *image_tokens, *text, *latents, *caption_ids],
         {"language_model": settings.language_model, "vae": vae},
@@ -197,7 +203,10 @@ def fit(
         dtype=dtype,
         folder=checkpoints,
         fingerprint=fingerprint_of(made_by, files, device=place.type, dtype=dtype),
+        group=group,
     )
+    if not group.is_main:
+        return
     if settings.calibrate_masks:
         seeds = prior_seeds(settings.seed, split.validation)
         truth = columns["masks"].of(held_out)

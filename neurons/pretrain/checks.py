@@ -49,18 +49,24 @@ def check_models(files: Sequence[Path], models: Mapping[str, Model] | None = Non
         )
 
 
-def check_batch_size(batch_size: int, pairs: int, key: str) -> None:
-    """Refuse batches larger than the training set.
+def check_batch_size(batch_size: int, pairs: int, key: str, processes: int = 1) -> None:
+    """Refuse batches larger than the training set, and more processes than a batch has pairs for.
 
     Raises
     ------
     InputError
-        If there are fewer (clip, repeat) pairs than a batch holds.
+        If there are fewer (clip, repeat) pairs than a batch holds, or a process would get none of a batch.
     """
     if batch_size > pairs:
         raise InputError(
             f"{key} is {batch_size}, but there are only {pairs} training pairs (clips times repeats, without the "
             f"validation movies); choose at most {pairs}"
+        )
+    smallest = pairs // -(-pairs // batch_size)
+    if processes > smallest:
+        raise InputError(
+            f"compute.processes is {processes}, and they share each batch; with {key} {batch_size} and {pairs} training "
+            f"pairs some batches have only {smallest}; choose at most {smallest}, or larger batches"
         )
 
 

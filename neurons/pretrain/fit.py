@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from neurons.parallel import batch_mean, gather, own, whole
 from neurons.pretrain.data import HiddenInputs, Responses, Split, Targets, WindowInputs
 from neurons.pretrain.losses import bimixco, contrastive, draw_mix, mix_repeats, similarities
 from neurons.pretrain.model import BrainModel
@@ -60,6 +61,10 @@ class Alignment:
         ]
         self.device = next(model.parameters()).device
 
+    def arrange(self, indices: np.ndarray) -> np.ndarray:
+        """As they are."""
+        return indices
+
     def fetch(self, indices: np.ndarray) -> Batch:
         """Inputs of the model, image tokens and caption embeddings of samples."""
         clips, repeats = torch.from_numpy(self.clips[indices]), torch.from_numpy(self.repeats[indices])
@@ -71,7 +76,7 @@ class Alignment:
     def loss(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """BiMixCo on mixed responses, plus the weighted auxiliary terms."""
         inputs = mix_repeats(batch["inputs"]) if self.settings.repeat_mixing else batch["inputs"]
-        mix = draw_mix(len(inputs), self.settings.mixco_beta, self.device)
+        mix = draw_mix(whole(len(inputs)), self.settings.mixco_beta, self.device)
         brain, video, text = self.inputs.embed(self.model, mix.apply(inputs))
         return self._terms(self._prediction(brain, video), text, batch, mix.targets())
 
@@ -85,12 +90,11 @@ class Alignment:
 
     def _terms(self, prediction: Tensor, text: Tensor, batch: Batch, matching: Tensor) -> dict[str, Tensor]:
         settings, target = self.settings, self._target(batch["tokens"])
+        mixed = (own(matching) @ gather(target.flatten(1))).view_as(target)
         terms = {
             "image": bimixco(prediction, target, matching, settings.mixco_temperature),
             "text": bimixco(text, batch["text"], matching, settings.text_temperature),
-            "regression": functional.mse_loss(
-                prediction.float(), (matching @ target.flatten(1)).view_as(target)
-            ),
+            "regression": batch_mean(functional.mse_loss(prediction.float(), mixed), len(target)),
         }
         return {"loss": weighted_sum(terms, settings), **terms}
 

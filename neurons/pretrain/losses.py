@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from neurons.parallel import alike, gather, own, whole
+
 
 @dataclass(frozen=True)
 class Mix:
-    """How the samples of a batch are mixed.
+    """How the samples of a batch (of the whole of it, if processes share it) are mixed.
 
     Attributes
     ----------
@@ -25,9 +27,9 @@ class Mix:
     share: Tensor
 
     def apply(self, inputs: Tensor) -> Tensor:
-        """``share * x + (1 - share) * x[partner]`` along the first axis."""
-        share = self.share.to(inputs.dtype).view(-1, *[1] * (inputs.ndim - 1))
-        return share * inputs + (1 - share) * inputs[self.partner]
+        """``share * x + (1 - share) * x[partner]`` along the first axis, of this process's samples."""
+        share = own(self.share).to(inputs.dtype).view(-1, *[1] * (inputs.ndim - 1))
+        return share * inputs + (1 - share) * gather(inputs)[own(self.partner)]
 
     def targets(self) -> Tensor:
         """Matching probabilities (B, B): ``share`` on the diagonal, the rest at the partner (rows sum to 1)."""
@@ -43,10 +45,11 @@ def draw_mix(size: int, beta: float, device: torch.device) -> Mix:
 
     A sample that is its own partner is not mixed whatever its share: its row of targets is then 1 on the diagonal.
     """
-    partner = torch.randperm(size)
-    share = torch.distributions.Beta(beta, beta).sample((size,))
-    mixed = torch.zeros(size, dtype=torch.bool)
-    mixed[torch.randperm(size)[: size // 2]] = True
+    with alike():
+        partner = torch.randperm(size)
+        share = torch.distributions.Beta(beta, beta).sample((size,))
+        mixed = torch.zeros(size, dtype=torch.bool)
+        mixed[torch.randperm(size)[: size // 2]] = True
     return Mix(partner.to(device), torch.where(mixed, share, 1.0).to(device))
 
 
@@ -55,7 +58,9 @@ def mix_repeats(inputs: Tensor) -> Tensor:
 
     Between one repeat and the mean of all, as noisy as single runs and as the averages of test data.
     """
-    weights = -torch.rand(inputs.shape[:2]).clamp(min=1e-9).log()
+    with alike():
+        drawn = torch.rand(whole(len(inputs)), inputs.shape[1])
+    weights = -own(drawn).clamp(min=1e-9).log()
     weights = (weights / weights.sum(dim=1, keepdim=True)).to(inputs)
     return torch.einsum("br,br...->b...", weights, inputs)
 
@@ -68,7 +73,8 @@ def bimixco(predicted: Tensor, target: Tensor, matching: Tensor, temperature: fl
     predicted, target
         (B, ...); flattened and L2-normalised here.
     matching
-        (B, B): probability that prediction i belongs to target j; ``Mix.targets()``, or the identity.
+        (B, B): probability that prediction i belongs to target j; ``Mix.targets()``, or the identity. B counts the
+        whole batch if processes share it.
     temperature
         Divides the cosine similarities.
 
@@ -84,13 +90,16 @@ def bimixco(predicted: Tensor, target: Tensor, matching: Tensor, temperature: fl
 
 
 def similarities(predicted: Tensor, target: Tensor) -> Tensor:
-    """Cosine similarity of each prediction with each target, float32 (B, B)."""
+    """Cosine similarity of each prediction with each target, float32 (B, B), of the whole batch if processes share it.
+
+    A process compares its own predictions with all targets; only these and its rows of the result are exchanged.
+    """
     first = functional.normalize(predicted.flatten(1).float(), dim=1)
     second = functional.normalize(target.flatten(1).float(), dim=1)
-    return first @ second.T
+    return gather(first @ gather(second).T)
 
 
 def contrastive(predicted: Tensor, target: Tensor, temperature: float) -> Tensor:
     """Symmetric contrastive loss (InfoNCE) between predictions and their own targets, both (B, ...)."""
-    matching = torch.eye(len(predicted), device=predicted.device)
+    matching = torch.eye(whole(len(predicted)), device=predicted.device)
     return bimixco(predicted, target, matching, temperature)

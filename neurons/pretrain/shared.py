@@ -44,9 +44,16 @@ class SharedAlignment:
         ]
         self.ends = np.cumsum([len(part.samples) for part in self.parts])
 
+    def arrange(self, indices: np.ndarray) -> np.ndarray:
+        """Subject after subject."""
+        return indices[np.argsort(self._subject(indices), kind="stable")]
+
+    def _subject(self, indices: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self.ends, indices, side="right")
+
     def fetch(self, indices: np.ndarray) -> Batch:
         """Inputs and targets of samples, subject after subject."""
-        subject = np.searchsorted(self.ends, indices, side="right")
+        subject = self._subject(indices)
         batches = []
         for number in np.unique(subject):
             part = self.parts[number]

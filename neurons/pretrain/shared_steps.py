@@ -9,6 +9,9 @@ import torch
 
 from neurons.artifacts import InputError, locate, provenance, seed_for, write_table
 from neurons.devices import choose_device, choose_dtype, use_threads
+from neurons.optimisers import parameter_groups
+from neurons.parallel import join
+from neurons.pretrain.checks import check_batch_size
 from neurons.pretrain.closed_form import fit_to_scores, start_from_features
 from neurons.pretrain.data import HiddenInputs, Responses, Split, read_responses, read_targets, split_movies
 from neurons.pretrain.fit import Alignment
@@ -16,7 +19,7 @@ from neurons.pretrain.model import BrainModel, RidgePerLag
 from neurons.pretrain.settings import Pretrain
 from neurons.pretrain.shared import SharedAlignment, save_shared
 from neurons.pretrain.steps import brain_sizes
-from neurons.training import fingerprint_of, parameter_groups, train
+from neurons.training import fingerprint_of, train
 
 
 def shared(
@@ -30,6 +33,7 @@ def shared(
     device: str = "auto",
     precision: str = "auto",
     threads: int = 1,
+    processes: int = 1,
     checkpoints: Path,
     model: Path,
     log: Path,
@@ -54,6 +58,8 @@ def shared(
         auto, fp32 or bf16.
     threads
         CPU threads.
+    processes
+        Processes that train this model together, with a GPU each; the command starts them.
     checkpoints
         Folder that a killed run continues from; removed when the model is written.
     model
@@ -64,6 +70,7 @@ def shared(
     use_threads(threads)
     place = choose_device(device)
     dtype = choose_dtype(precision, place)
+    group = join(processes, place)
     inputs = {"responses": responses, "image_tokens": image_tokens, "text": text}
     parameters = {"subjects": subjects, "validation_movies": validation_movies}
     made_by = provenance(
@@ -77,6 +84,8 @@ def shared(
     _check_same_clips(data)
     targets = read_targets(first.clip_ids, image_tokens, text)
     split = split_movies(first.clip_ids, validation_movies, str(responses[0]))
+    pairs = len(subjects) * len(split.train) * first.repeats
+    check_batch_size(settings.optimiser.batch_size, pairs, "pretrain.optimiser.batch_size", processes)
     torch.manual_seed(seed_for(settings.seed, "pretrain", "weights"))
     # The ridges lie beside this model; its own, of one vertex, is not used and not written.
     network = BrainModel(brain_sizes(settings, targets, vertices=1, lags=1), settings.dropout).to(place)
@@ -104,7 +113,10 @@ def shared(
         fingerprint=fingerprint_of(
             made_by, [*responses, *image_tokens, *text], device=place.type, dtype=dtype
         ),
+        group=group,
     )
+    if not group.is_main:
+        return
     save_shared(model, network, scores, split.train, made_by, subjects=subjects, target=settings.target)
     write_table(log, history, made_by)
     shutil.rmtree(checkpoints, ignore_errors=True)

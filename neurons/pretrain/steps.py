@@ -10,6 +10,8 @@ import torch
 from neurons.artifacts import InputError, TensorFile, locate, provenance, seed_for, write_json, write_table
 from neurons.devices import choose_device, choose_dtype, use_threads
 from neurons.memory import remembering
+from neurons.optimisers import parameter_groups
+from neurons.parallel import join
 from neurons.pretrain.checks import check_batch_size
 from neurons.pretrain.closed_form import fit_to_scores, solve_ridge
 from neurons.pretrain.data import (
@@ -26,7 +28,7 @@ from neurons.pretrain.released_start import start_from
 from neurons.pretrain.settings import Pretrain
 from neurons.pretrain.shared import start_from_shared
 from neurons.pretrain.store import save_brain_model
-from neurons.training import best_row, fingerprint_of, parameter_groups, train
+from neurons.training import best_row, fingerprint_of, train
 
 STARTED = {prefix: prefix for prefix in ("backbone.", "unfold.", "projector.", "motion.", "text.")}
 """Parts of a released brain model that training can start from."""
@@ -46,6 +48,7 @@ def fit(
     precision: str = "auto",
     threads: int = 1,
     low_memory: bool = False,
+    processes: int = 1,
     checkpoints: Path,
     model: Path,
     log: Path,
@@ -79,6 +82,8 @@ def fit(
         CPU threads.
     low_memory
         Compute activations again in the backward pass instead of keeping them; the result is the same.
+    processes
+        Processes that train this model together, with a GPU each; the command starts them.
     checkpoints
         Folder that a killed run continues from; removed when the model is written.
     model
@@ -91,6 +96,7 @@ def fit(
     use_threads(threads)
     place = choose_device(device)
     dtype = choose_dtype(precision, place)
+    group = join(processes, place)
     inputs_read: dict[str, Path | list[Path]] = {
         "responses": responses,
         "image_tokens": image_tokens,
@@ -119,9 +125,8 @@ def fit(
     data = read_responses(responses, settings.window_tr)
     targets = read_targets(data.clip_ids, image_tokens, text)
     split = split_movies(data.clip_ids, validation_movies, str(responses), settings.training_clips)
-    check_batch_size(
-        settings.optimiser.batch_size, len(split.train) * data.repeats, "pretrain.optimiser.batch_size"
-    )
+    pairs = len(split.train) * data.repeats
+    check_batch_size(settings.optimiser.batch_size, pairs, "pretrain.optimiser.batch_size", processes)
     torch.manual_seed(seed_for(settings.seed, "pretrain", "weights"))
     network = BrainModel(
         brain_sizes(settings, targets, data.values.shape[2], len(settings.window_tr)), settings.dropout
@@ -160,7 +165,10 @@ def fit(
             device=place.type,
             dtype=dtype,
         ),
+        group=group,
     )
+    if not group.is_main:
+        return
     facts = TensorFile(responses).metadata
     save_brain_model(
         model,

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from neurons.memory import remember_less
+from neurons.parallel import alike, noise_like, own, whole
 from neurons.published.schedule import CosineSchedule
 
 SIMILARITY_SCALE = 16.0
@@ -165,8 +166,9 @@ class MindEye2Prior(nn.Module):
         tuple
             Mean squared error (scalar) and predicted tokens (B, N, C).
         """
-        noise = torch.randn_like(tokens)
-        level = torch.randint(self.sizes.levels, (len(tokens),), device=tokens.device)
+        noise = noise_like(tokens)
+        with alike():
+            level = own(torch.randint(self.sizes.levels, (whole(len(tokens)),), device=tokens.device))
         noisy = self.schedule.add_noise(tokens, noise, level)
         predicted = self(_forget(noisy, self.no_image), level, _forget(brain, self.no_brain)).float()
         return functional.mse_loss(predicted, tokens), predicted
@@ -180,8 +182,9 @@ class MindEye2Prior(nn.Module):
 
 def _forget(tokens: Tensor, replacement: Tensor) -> Tensor:
     """Replace the tokens of some samples."""
-    kept = torch.rand(len(tokens), 1, 1, device=tokens.device) >= FORGOTTEN
-    return torch.where(kept, tokens, replacement.to(tokens.dtype))
+    with alike():
+        kept = torch.rand(whole(len(tokens)), 1, 1, device=tokens.device) >= FORGOTTEN
+    return torch.where(own(kept), tokens, replacement.to(tokens.dtype))
 
 
 def rotary_frequencies(head_channels: int) -> Tensor:

@@ -18,6 +18,7 @@ from typing import IO
 
 from neurons.artifacts import InputError
 from neurons.console import logger
+from neurons.workflow.processes import started
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LIST_CARDS = ("nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader")
@@ -44,50 +45,67 @@ def cards() -> list[str]:
     ]
 
 
-def take_card(available: Sequence[str], folder: Path | None = None) -> str:
-    """Lock one of the `available` cards for the life of this process, waiting until one is free.
+def take_cards(available: Sequence[str], count: int = 1, folder: Path | None = None) -> list[str]:
+    """Lock `count` of the `available` cards for the life of this process, waiting until so many are free at once.
 
     Parameters
     ----------
     available
-        UUIDs, at least one.
+        UUIDs, at least `count`.
     folder
         Where the lock files lie; by default a folder of this user in the temporary folder of the machine.
     """
     place = folder or _own_folder()
     waiting = False
     while True:
+        taken: dict[str, IO[str]] = {}
         for card in available:
-            handle = (place / f"{card.replace('/', '_')}.lock").open("w")
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                handle.close()
-                continue
-            _held.append(handle)
-            return card
+            if len(taken) < count and (handle := _lock(place / f"{card.replace('/', '_')}.lock")):
+                taken[card] = handle
+        if len(taken) == count:
+            _held.extend(taken.values())
+            return list(taken)
+        # Two jobs that each keep some and wait for more would wait for ever.
+        for handle in taken.values():
+            handle.close()
         if not waiting:
-            logger.info("all %d GPUs are in use by other jobs of this user; waiting for one", len(available))
+            logger.info(
+                "%d of %d GPUs are in use by other jobs of this user; waiting for %d",
+                len(available) - len(taken),
+                len(available),
+                count,
+            )
             waiting = True
         time.sleep(SECONDS_BETWEEN_TRIES)
 
 
-def claim_card() -> str | None:
-    """Make one card the only one that CUDA shows to this process, before CUDA starts.
+def claim_cards(count: int = 1) -> list[str]:
+    """Make `count` cards the only ones that CUDA shows to this process and those it starts, before CUDA starts.
 
     Returns
     -------
-    str or None
-        UUID of the card; None if there is none, if Slurm has assigned it, or if this process has claimed one already.
+    list of str
+        UUIDs of the cards; none if there are none, if Slurm has assigned them, if this process has claimed some already,
+        or if it is one of several that were started on the cards of one command.
     """
-    if _held or "SLURM_JOB_ID" in os.environ:
-        return None
+    if _held or started() > 1 or "SLURM_JOB_ID" in os.environ:
+        return []
     available = cards()
     if not available:
+        return []
+    taken = take_cards(available, count)
+    os.environ[VISIBLE] = ",".join(taken)
+    return taken
+
+
+def _lock(path: Path) -> IO[str] | None:
+    handle = path.open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
         return None
-    card = take_card(available)
-    os.environ[VISIBLE] = card
-    return card
+    return handle
 
 
 def _own_folder() -> Path:

@@ -60,10 +60,11 @@ def parameters(
         weights, trained, released = (
             sum(getattr(part, name) for part in parts) for name in ("weights", "trained", "released")
         )
-        memory = training_bytes(weights, trained) / 2**30
+        memory, less = (training_bytes(weights, trained, state) / 2**30 for state in ("32bit", "8bit"))
         console.print(
             f"{stage}: {_millions(trained)} of {_millions(weights)} trained (released: {_millions(released)}); weights, "
-            f"gradients and AdamW's moments in float32: {memory:.1f} GiB, activations besides"
+            f"gradients and AdamW's moments: {memory:.1f} GiB ({less:.1f} GiB with optimiser.state 8bit) in each process, "
+            "activations besides"
         )
 
 

@@ -10,6 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from neurons.artifacts import InputError, TensorFile, hash_vertices, provenance, read_json, write_tensors
+from neurons.parallel import Group
 from neurons.pretrain.data import HiddenInputs, read_responses, read_targets, split_movies
 from neurons.pretrain.fit import Alignment
 from neurons.pretrain.model import BrainModel
@@ -114,6 +115,20 @@ def test_a_mixed_batch_holds_each_subject_s_own_samples(study, backbone: Path) -
     )
     for name, values in batch.items():
         assert torch.equal(values, torch.cat([first[name], second[name]])), name
+
+
+def test_processes_share_a_mixed_batch_without_changing_its_order(study, backbone: Path) -> None:  # type: ignore[no-untyped-def]
+    every = SharedAlignment(
+        {
+            "subject1": alignment(study, study.responses, 1),
+            "subject2": alignment(study, backbone.parent / "train.safetensors", 2),
+        }
+    )
+    indices = np.random.default_rng(3).permutation(len(every.samples))[:11]
+    whole = every.fetch(indices)
+    shares = [every.fetch(Group(rank, 3).part(every.arrange(indices))) for rank in range(3)]
+    for name, values in whole.items():
+        assert torch.equal(values, torch.cat([share[name] for share in shares])), name
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from neurons.artifacts import InputError, read_table
+from neurons.optimisers import parameter_groups
 from neurons.sections import Optimiser
-from neurons.training import Batch, Progress, epoch_batches, parameter_groups, train
+from neurons.training import Batch, Progress, epoch_batches, train
 
 SAMPLES = 21
 EPOCHS = 6
@@ -36,6 +37,9 @@ class Regression:
         self.inputs = torch.randn(SAMPLES, 5, generator=generator)
         self.outputs = self.inputs @ torch.randn(5, 2, generator=generator)
         self.samples = [f"seg1:{i}" for i in range(SAMPLES)]
+
+    def arrange(self, indices: np.ndarray) -> np.ndarray:
+        return indices
 
     def fetch(self, indices: np.ndarray) -> Batch:
         return {"inputs": self.inputs[indices], "outputs": self.outputs[indices]}

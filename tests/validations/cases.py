@@ -464,6 +464,12 @@ def masks_without_a_name(folder: Path) -> None:
     ReleasedPictures(folder / "masks", folder / "names.json", 1200, 6)
 
 
+@case("pretrain fit", "error")
+def processes_without_a_pair(folder: Path) -> None:
+    """More processes share a batch than it has pairs."""
+    check_batch_size(8, 100, "pretrain.optimiser.batch_size", processes=16)
+
+
 @case("pretrain import-checkpoint", "error")
 def unknown_weight(folder: Path) -> None:
     """A released checkpoint holds a weight that nobody knows."""

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 HOLD = textwrap.dedent(
     """
     import os, sys, time
-    from neurons.workflow.cards import claim_card
-    card = claim_card()
+    from neurons.workflow.cards import claim_cards
+    card = ",".join(claim_cards(int(sys.argv[3])))
     with open(sys.argv[1], "a") as log:
         start = time.monotonic()
         time.sleep(float(sys.argv[2]))
@@ -42,8 +42,8 @@ def machine(tmp_path, monkeypatch):
     return tmp_path
 
 
-def start(log: Path, seconds: float) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", HOLD, str(log), str(seconds)])
+def start(log: Path, seconds: float, count: int = 1) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-c", HOLD, str(log), str(seconds), str(count)])
 
 
 def test_many_processes_never_share_a_card(machine):
@@ -57,6 +57,27 @@ def test_many_processes_never_share_a_card(machine):
         held = sorted((float(begin), float(end)) for name, _, begin, end in rows if name == card)
         assert held, f"{card} was never used"
         assert all(end <= begin for (_, end), (begin, _) in pairwise(held))
+
+
+def test_jobs_of_several_cards_neither_share_nor_block_each_other(machine):
+    """Of three cards two such jobs could hold one and a half each, and wait for ever."""
+    log = machine / "log"
+    processes = [start(log, 0.2, count) for count in (2, 2, 1, 2, 3)]
+    assert [process.wait(timeout=60) for process in processes] == [0] * 5
+    rows = [line.split() for line in log.read_text().splitlines()]
+    assert sorted(len(taken.split(",")) for taken, *_ in rows) == [1, 2, 2, 2, 3]
+    for card in ("GPU-a", "GPU-b", "GPU-c"):
+        held = sorted((float(begin), float(end)) for names, _, begin, end in rows if card in names.split(","))
+        assert all(end <= begin for (_, end), (begin, _) in pairwise(held))
+
+
+def test_one_of_several_processes_claims_none(machine, monkeypatch):
+    """The command that started them has claimed a card for each."""
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-c")
+    assert cards.claim_cards() == []
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-a,GPU-c"
 
 
 def test_a_killed_job_gives_its_card_back(machine, monkeypatch):
@@ -90,8 +111,8 @@ def test_only_visible_cards_are_used(machine, monkeypatch):
 
 def test_without_a_driver_or_under_slurm_nothing_is_claimed(machine, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "7")
-    assert cards.claim_card() is None
+    assert cards.claim_cards() == []
     monkeypatch.delenv("SLURM_JOB_ID")
     monkeypatch.setenv("PATH", str(machine))
     assert cards.cards() == []
-    assert cards.claim_card() is None
+    assert cards.claim_cards() == []

@@ -90,6 +90,7 @@ def test_memory_is_weights_gradients_and_two_moments() -> None:
     expected = sum(tensor.numel() * tensor.element_size() for tensor in held if tensor is not None)
     assert training_bytes(77, 77) == expected
     assert training_bytes(77, 0) == 4 * 77
+    assert training_bytes(2560, 2560, "8bit") == (4 + 4) * 2560 + 2 * (2560 + 4 * 10)
 
 
 def test_the_table_is_printed_for_the_shipped_miniatures(
@@ -98,7 +99,7 @@ def test_the_table_is_printed_for_the_shipped_miniatures(
     monkeypatch.chdir(ROOT)
     parameters(vertices=(100,))
     printed = capsys.readouterr().out
-    for text in ("ridge 1", "text-driven decoder", "released", "GiB"):
+    for text in ("ridge 1", "text-driven decoder", "released", "GiB", "optimiser.state 8bit"):
         assert text in printed
 
 

@@ -48,7 +48,7 @@ def test_every_rule_whose_step_takes_a_device_asks_for_a_gpu():
     for path in (ROOT / "rules").glob("*.smk"):
         for rule in re.split(r"^ *rule(?: \w+)?:", path.read_text(), flags=re.MULTILINE)[1:]:
             body = rule.partition("rule ")[0]
-            takes_a_device = re.search(r"\{params\.(compute|place|device)\}", body) is not None
+            takes_a_device = re.search(r"\{params\.(compute|training|place|device)\}", body) is not None
             asks = re.search(r"^ +gpu=", body, flags=re.MULTILINE) is not None
             assert takes_a_device == asks, f"{path.name}: {body[:200]}"
 
@@ -66,27 +66,38 @@ def test_never_more_gpu_jobs_at_once_than_the_profile_allows():
     assert profile["resources"] == {"gpu": 1}
 
 
-def test_jobs_go_through_any_batch_system(make_workflow, tmp_path):
+@pytest.fixture
+def batch_system(tmp_path):
+    """Variables of the environment with a batch system on the PATH, and where it writes what it was asked for."""
     if importlib.util.find_spec("snakemake_executor_plugin_cluster_generic") is None:
         pytest.skip("the package snakemake-executor-plugin-cluster-generic is not installed")
-    workflow = make_workflow()
     log = tmp_path / "qsub.log"
     qsub = tmp_path / "bin" / "qsub"
     qsub.parent.mkdir()
     qsub.write_text(QSUB.format(log=log))
     qsub.chmod(0o755)
+    return {"PATH": f"{qsub.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"}, log
+
+
+PBS = ("--workflow-profile", "workflow/profiles/pbs", "--latency-wait", "5")
+
+
+def test_jobs_go_through_any_batch_system(make_workflow, batch_system):
+    workflow, (environment, log) = make_workflow(), batch_system
     target = "results/simulated/simulate/truth/subject1_vertices.parquet"
-    environment = {"PATH": f"{qsub.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"}
     # the second is written once for each part of the movies (embed_images_0, ...)
     memory = workflow.configure({"compute": {"memory_mb": {"simulate_brain": 1700, "embed_images": 24000}}})
-    options = (
-        "--workflow-profile",
-        "workflow/profiles/pbs",
-        "--latency-wait",
-        "5",
-        "--configfile",
-        str(memory),
-    )
-    workflow.snakemake(*options, "--", target, environment=environment)
+    workflow.snakemake(*PBS, "--configfile", str(memory), "--", target, environment=environment)
     assert (workflow.folder / target).is_file()
     assert "-N simulate_brain -l select=1:ncpus=1:mem=1700mb:ngpus=0 -l walltime=30:00" in log.read_text()
+
+
+def test_a_training_by_several_processes_asks_for_what_they_need(make_workflow, batch_system):
+    """The job itself fails at once: its inputs are empty."""
+    workflow, (environment, log) = make_workflow(), batch_system
+    change = workflow.configure({"compute": {"device": "auto", "processes": 3, "threads": 2}})
+    target = "results/simulated/pretrain/ours/subject1/model.safetensors"
+    workflow.pretend_finished("--configfile", str(change), "--", target)
+    options = (*PBS, "--retries", "0", "--forcerun", "pretrain_fit", "--configfile", str(change))
+    workflow.snakemake(*options, "--", target, environment=environment, check=False)
+    assert "-N pretrain_fit -l select=1:ncpus=6:mem=12000mb:ngpus=3" in log.read_text()

@@ -30,6 +30,7 @@ CALLED_BY_HAND = {
 # Options that a rule gives only if there is something to give, by the name of the parameter that holds them.
 GIVEN_BY_PARAMETERS = {
     "{params.compute}": {"device", "precision", "threads"},
+    "{params.training}": {"device", "precision", "threads", "processes"},
     "{params.memory}": {"low_memory"},
     "{params.place}": {"device", "threads"},
     "{params.tasks}": {"decoded", "table"},
