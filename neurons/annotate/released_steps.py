@@ -44,8 +44,10 @@ def released_masks(
         Of the masks.
     clip_s
         Length of a clip, in s.
-    frames_per_clip, phase
-        As `cut.frames_per_clip` and `cut.phase`: the times that masks belong to are those of the frames.
+    frames_per_clip
+        As `cut.frames_per_clip`.
+    phase
+        As `cut.phase`: masks belong to the times of the frames.
     """
     movies = movies_of(runs, split)
     clips = sum(count for _, _, count in movies)
