@@ -76,6 +76,9 @@ def test_two_processes_give_what_one_gives(
     logs = [read_table(folder / "training.tsv") for folder in folders]
     pd.testing.assert_frame_equal(*logs, rtol=1e-5)
     one, two = (TensorFile(folder / "model.safetensors") for folder in folders)
-    for name in one.names:
+    # A bias of attention's keys adds the same to every similarity, which softmax does not see: its gradient is nothing but
+    # rounding, of which AdamW makes whole steps.
+    unseen = ("key.bias", "c_attn.bias")
+    for name in (name for name in one.names if not name.endswith(unseen)):
         first, second = (torch.from_numpy(file[name].copy()).float() for file in (one, two))
-        assert torch.dist(first, second) <= 1e-3 * first.norm(), name
+        assert torch.dist(first, second) <= 1e-5 * first.norm(), name

@@ -51,7 +51,7 @@ def one(study, tmp_path_factory: pytest.TempPathFactory) -> Path:  # type: ignor
 def assert_same(one: Path, other: Path) -> None:
     first, second = weights(one), weights(other)
     for name, value in first.items():
-        assert torch.dist(value, second[name]) <= 1e-4 * value.norm(), name
+        assert torch.dist(value, second[name]) <= 1e-5 * value.norm(), name
     logs = [read_table(folder / "training.tsv") for folder in (one, other)]
     pd.testing.assert_frame_equal(*logs, rtol=1e-5)
 
