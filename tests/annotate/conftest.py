@@ -200,7 +200,7 @@ def movie(tmp_path: Path) -> Path:
     frames[2] = frames[2, 0]
     ids = [f"m:{index}" for index in range(3)]
     times = 2 * np.arange(3)[:, None] + np.arange(FRAMES) / 3
-    tensors = {"frames": frames, "time_s": times, "source_time_s": times}
+    tensors: dict[str, np.ndarray] = {"frames": frames, "time_s": times, "source_time_s": times}
     write_tensors(tmp_path / "frames.safetensors", tensors, MADE_BY, ids, frame_duration_s=1 / 30)
     table = pd.DataFrame({"clip": ids, "start_s": 2.0 * np.arange(3), "end_s": 2.0 * np.arange(3) + 2})
     write_table(tmp_path / "clips.tsv", table, MADE_BY)
