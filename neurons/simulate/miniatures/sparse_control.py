@@ -129,6 +129,7 @@ def save(control: SparseControlNetModel, embedding: nn.Module, folder: Path) -> 
     """Write a control network (float16) with the given picture embedding in its place."""
     whole = copy.deepcopy(control)
     whole.controlnet_cond_embedding = copy.deepcopy(embedding)
+    whole.register_to_config(_name_or_path="")  # else the folder that it was loaded from
     whole.cpu().half().save_pretrained(folder)
 
 
