@@ -34,6 +34,7 @@ from neurons.simulate.miniatures import (
 )
 from neurons.simulate.miniatures.layout import PROMPTS, load_pool
 from neurons.simulate.miniatures.optimise import optimise
+from neurons.simulate.miniatures.quality_diffusion import VideoModel
 from neurons.simulate.miniatures.sampling import sample
 from neurons.simulate.miniatures.vae import decode, encode, new_autoencoder, standardise_latents
 from neurons.simulate.world import combinations
@@ -321,6 +322,15 @@ def test_shipped_video_model_follows_prompt_and_picture_in_diffusers_pipeline(
     assert night.mean() < 0.4 < sky.mean()
     with_picture = video_of(pipeline, "", frames[0], 1.0)
     assert np.abs(with_picture[0] * 255 - frames[0]).mean() < np.abs(sky[0] * 255 - frames[0]).mean()
+
+
+def test_shipped_sparse_control_keeps_its_picture() -> None:
+    scenes = data.draw_scenes(np.random.default_rng(5), 8, "test")
+    pictures = data.draw_clips(np.random.default_rng(6), scenes, 1)[:, 0]
+    videos = VideoModel.load(MINIATURES).videos(data.captions(scenes), 7, pictures, at=3)
+    at_its_frame = data.psnr_db(pictures, videos[:, 3])
+    assert at_its_frame.mean() >= 21
+    assert at_its_frame.mean() > data.psnr_db(pictures[::-1], videos[:, 3]).mean() + 8
 
 
 def test_shipped_unclip_is_of_the_size_and_crop_type() -> None:
