@@ -100,6 +100,11 @@ def growing(first):
     return lambda wildcards, attempt: first * attempt
 
 
+def without_number(name):
+    """The name of a rule; rules that are written once for each of several things are counted in theirs."""
+    return re.sub(r"_\d+$", "", name)
+
+
 def one_run(subject, movie, repeat):
     """The row of the run table for one run."""
     return RUN_OF[subject, movie, int(repeat)]

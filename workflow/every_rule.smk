@@ -12,13 +12,6 @@ from neurons.cli import module_of
 from neurons.workflow.imports import fingerprint
 
 GROWING = ("mem_mb", "runtime")
-
-
-def without_number(name):
-    """The name of a rule; rules that are written once for each of several things are counted in theirs."""
-    return re.sub(r"_\d+$", "", name)
-
-
 MEMORY_OF = CONFIG.compute.memory_mb
 if strange := set(MEMORY_OF) - {without_number(rule.name) for rule in workflow.rules}:
     raise WorkflowError(
