@@ -53,9 +53,9 @@ def released_masks(
     clips = sum(count for _, _, count in movies)
     kind = ReleasedPictures if masks.is_dir() else ReleasedKeyObjects
     source = kind(masks, names, clips, frames_per_clip)
-    made_by = provenance(
-        "annotate released-masks", {"names": names}, {"masks": masks.name, "split": split, "phase": phase}
-    )
+    parameters = {"masks": masks.name, "split": split, "clip_s": clip_s, "phase": phase}
+    parameters |= {"frames_per_clip": frames_per_clip}
+    made_by = provenance("annotate released-masks", {"names": names, "runs": runs}, parameters)
     without = 0
     for movie, first, count in track(movies, "movies"):
         found = movie_masks(source, first, count, frames_per_clip)

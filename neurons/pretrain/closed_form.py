@@ -114,10 +114,12 @@ def fit_to_scores(
     scores = scores - scores.mean(dim=0)
     samples = windows.flatten(0, 1).to(scores.device)
     wanted = scores.repeat_interleave(responses.repeats, dim=0)
+    # Of a single volume there is nothing to weigh: both ways are the same map.
+    way = settings.window_weights if len(settings.window_tr) > 1 else "free"
     fits = []
-    if settings.window_weights != "kernel":
+    if way != "kernel":
         fits.append(fit_ridge(samples.flatten(1), wanted, groups))
-    if settings.window_weights != "free":
+    if way != "free":
         kernel = learn_kernel(windows.mean(dim=1).to(scores.device), scores, movie, settings.window_tr)
         said = zip(settings.window_tr, kernel.tolist(), strict=True)
         logger.info("weights of the volumes: %s", ", ".join(f"{lag:+d}: {weight:g}" for lag, weight in said))
